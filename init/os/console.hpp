@@ -1,0 +1,28 @@
+// Lines for the person at the console. Never blocks: where the console is absent, stuck or slow, lines are dropped and counted.
+#pragma once
+
+#include <string_view>
+
+#include "os/fd.hpp"
+
+namespace thole {
+
+class Console {
+   public:
+    /// Opens /dev/console without waiting and without taking it as the controlling terminal; a console that cannot be opened
+    /// is no error: lines then go nowhere but are counted as lost.
+    static Console open();
+
+    /// Writes "[  12.3] TEXT" (seconds since the kernel started).
+    void line(std::string_view text);
+
+    [[nodiscard]] unsigned long lost() const { return lost_; }
+
+   private:
+    explicit Console(Fd fd) : fd_(std::move(fd)) {}
+
+    Fd fd_;
+    unsigned long lost_ = 0;
+};
+
+}  // namespace thole
