@@ -1,0 +1,1 @@
+"""The driver behind ./thole: set-up, caches, the build and the commands."""
