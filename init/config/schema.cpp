@@ -1,0 +1,152 @@
+#include "config/schema.hpp"
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "base/text.hpp"
+#include "config/value.hpp"
+
+namespace thole {
+
+namespace {
+
+constexpr std::array kKeys{
+    Key{.section = "node",
+        .name = "name",
+        .type = KeyType::hostname,
+        .fallback = "",
+        .doc = "Name of the node: host name and Kubernetes node name. Empty: thole- and six digits of the machine-id.",
+        .environment = "NODE_NAME",
+        .maximum = 63},
+    Key{.section = "network",
+        .name = "interface",
+        .type = KeyType::interface,
+        .fallback = "",
+        .doc = "Network interface that gets the address. Empty: the first one that has a device."},
+    Key{.section = "network",
+        .name = "address",
+        .type = KeyType::interface_address,
+        .fallback = "dhcp",
+        .doc = "Address of the node. `dhcp` asks a server; `none` leaves the interfaces alone and gives the node "
+               "192.0.2.1 on a dummy interface, as a machine without a network interface gets it.",
+        .words = "dhcp none"},
+    Key{.section = "network",
+        .name = "gateway",
+        .type = KeyType::address,
+        .fallback = "",
+        .doc = "Default gateway, for a static address only. Empty: no route leaves the node's own network."},
+    Key{.section = "network",
+        .name = "dns",
+        .type = KeyType::address_list,
+        .fallback = "",
+        .doc = "Name servers, at most three. Set, they replace those that DHCP names.",
+        .maximum = 3},
+    Key{.section = "time",
+        .name = "servers",
+        .type = KeyType::host_list,
+        .fallback = "",
+        .doc = "NTP servers. Empty: no time service runs and the clock is the machine's."},
+    Key{.section = "kubernetes",
+        .name = "enabled",
+        .type = KeyType::boolean,
+        .fallback = "yes",
+        .doc = "Whether the node runs Kubernetes."},
+    Key{.section = "kubernetes",
+        .name = "pod-range",
+        .type = KeyType::network_list,
+        .fallback = "10.42.0.0/16",
+        .doc = "Addresses of pods. Each node takes a /24 of it.",
+        .minimum = 8,
+        .maximum = 24,
+        .minimum_ipv6 = 48,
+        .maximum_ipv6 = 64},
+    Key{.section = "kubernetes",
+        .name = "service-range",
+        .type = KeyType::network_list,
+        .fallback = "10.43.0.0/16",
+        .doc = "Addresses of Services.",
+        .minimum = 12,
+        .maximum = 27,
+        .minimum_ipv6 = 108,
+        .maximum_ipv6 = 123},
+    Key{.section = "kubernetes",
+        .name = "dns-address",
+        .type = KeyType::address,
+        .fallback = "",
+        .doc = "Address of the cluster's name server, in the service range. Empty: the tenth of that range (10.43.0.10)."},
+    Key{.section = "kubernetes",
+        .name = "cluster-domain",
+        .type = KeyType::hostname,
+        .fallback = "cluster.local",
+        .doc = "Domain under which Services have names.",
+        .maximum = 200},
+};
+
+std::vector<std::string_view> section_names(std::span<const Key> keys) {
+    std::vector<std::string_view> names;
+    for (const Key& key : keys) {
+        if (std::ranges::find(names, key.section) == names.end()) {
+            names.push_back(key.section);
+        }
+    }
+    return names;
+}
+
+std::string did_you_mean(std::string_view word, std::span<const std::string_view> candidates, std::string_view open,
+                         std::string_view close) {
+    const auto near = nearest_name(word, candidates);
+    if (!near.empty()) {
+        return concat("; did you mean ", open, near, close, "?");
+    }
+    std::string all = "; there are";
+    for (const auto candidate : candidates) {
+        all += concat(candidate == candidates.front() ? " " : ", ", open, candidate, close);
+    }
+    return all;
+}
+
+std::string reference_line(const Key& key) {
+    const std::string fallback = key.fallback.empty() ? "" : concat("`", key.fallback, "`");
+    const std::string_view secret = key.secret ? " Secret: refused on the kernel command line." : "";
+    return concat("| `", key.name, "` | ", allowed_values(key), " | ", fallback, " | ", key.doc, secret, " |\n");
+}
+
+}  // namespace
+
+std::span<const Key> node_keys() { return kKeys; }
+
+Result<const Key*> find_key(std::span<const Key> keys, std::string_view section, std::string_view name) {
+    std::vector<std::string_view> names;
+    for (const Key& key : keys) {
+        if (key.section == section && key.name == name) {
+            return &key;
+        }
+        if (key.section == section) {
+            names.push_back(key.name);
+        }
+    }
+    if (names.empty()) {
+        return failure(concat("unknown section [", section, "]", did_you_mean(section, section_names(keys), "[", "]")));
+    }
+    return failure(concat("unknown key '", name, "' in [", section, "]", did_you_mean(name, names, "'", "'")));
+}
+
+std::string config_reference(std::span<const Key> keys) {
+    std::string out =
+        "# node.ini\n\n"
+        "One file says what a node is. An empty value means the default. A line that begins with blanks continues the value\n"
+        "of the line above; `#` and `;` begin a comment on a line of their own. Items of a list stand with commas or blanks\n"
+        "between them.\n";
+    std::string_view section;
+    for (const Key& key : keys) {
+        if (key.section != section) {
+            section = key.section;
+            out += concat("\n## [", section, "]\n\n| key | takes | default | what it is |\n| --- | --- | --- | --- |\n");
+        }
+        out += reference_line(key);
+    }
+    return out;
+}
+
+}  // namespace thole

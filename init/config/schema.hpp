@@ -1,0 +1,60 @@
+// The one table of node.ini's keys. Parsing, error messages, the command line, containers' environment and the generated
+// reference all read it: a key is added by adding a line to it.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/error.hpp"
+
+namespace thole {
+
+enum class KeyType : unsigned char {
+    text,               // any text on one line
+    hostname,           // lower-case labels with dots between
+    host_list,          // names or addresses of other machines
+    boolean,            // kept as yes or no
+    integer,            // minimum to maximum
+    interface,          // a network interface's name
+    address,            // one IPv4 or IPv6 address
+    address_list,       // addresses
+    interface_address,  // ADDRESS/PREFIX of a machine
+    network_list,       // ranges, at most one of IPv4 and one of IPv6
+    choice,             // one of `words`
+};
+
+struct Key {
+    std::string_view section;
+    std::string_view name;
+    KeyType type;
+    std::string_view fallback;  // the value where no source sets the key, and what an empty value means
+    std::string_view doc;
+    std::string_view words = {};        // what is allowed besides the type's own values, separated by blanks
+    std::string_view environment = {};  // a container's environment variable for it, besides THOLE_SECTION_KEY
+    std::int64_t minimum = 0;           // of a whole number, of an IPv4 range's prefix length
+    std::int64_t maximum = 0;           // likewise; a host name's greatest length, the greatest number of addresses
+    std::int64_t minimum_ipv6 = 0;      // of an IPv6 range's prefix length
+    std::int64_t maximum_ipv6 = 0;
+    bool secret = false;                // refused on the kernel command line and in files that everybody may read
+};
+
+/// All keys of node.ini, those of one section together.
+std::span<const Key> node_keys();
+
+/// The key of that section and name; the error says what is wrong and which name is near:
+/// "unknown key 'adress' in [network]; did you mean 'address'?".
+Result<const Key*> find_key(std::span<const Key> keys, std::string_view section, std::string_view name);
+
+/// The value in its canonical form: yes/no for booleans, lists joined with commas, addresses as RFC 5952 has them. An empty
+/// value gives the fallback. The error says what was read and what is allowed.
+Result<std::string> canonical_value(const Key& key, std::string_view value);
+
+/// "yes or no", "a whole number from 1 to 9", ...: what a key takes, for messages and the reference.
+std::string allowed_values(const Key& key);
+
+/// The reference of node.ini as Markdown, made from the table.
+std::string config_reference(std::span<const Key> keys);
+
+}  // namespace thole

@@ -1,0 +1,285 @@
+#include "config/value.hpp"
+
+#include <algorithm>
+#include <vector>
+
+#include "base/text.hpp"
+#include "config/address.hpp"
+
+namespace thole {
+
+namespace {
+
+constexpr std::size_t kLongestHostname = 253;
+constexpr std::size_t kLongestLabel = 63;
+constexpr std::size_t kLongestList = 16;
+
+bool is_lower_or_digit(char letter) { return (letter >= 'a' && letter <= 'z') || (letter >= '0' && letter <= '9'); }
+
+bool is_label(std::string_view label) {
+    return !label.empty() && label.size() <= kLongestLabel && label.front() != '-' && label.back() != '-' &&
+           std::ranges::all_of(label, [](char letter) { return is_lower_or_digit(letter) || letter == '-'; });
+}
+
+std::string lower_case(std::string_view text) {
+    std::string lower(text);
+    for (char& letter : lower) {
+        if (letter >= 'A' && letter <= 'Z') {
+            letter = static_cast<char>(letter - 'A' + 'a');
+        }
+    }
+    return lower;
+}
+
+std::vector<std::string_view> list_items(std::string_view value) {
+    std::vector<std::string_view> items;
+    for (const auto word : split_words(value)) {
+        for (const auto item : split(word, ',')) {
+            if (!item.empty()) {
+                items.push_back(item);
+            }
+        }
+    }
+    return items;
+}
+
+Result<std::string> canonical_text(std::string_view value) {
+    const auto bad = std::ranges::find_if(value, [](char letter) { return static_cast<unsigned char>(letter) < 0x20; });
+    if (bad != value.end()) {
+        return failure(concat("a control character (code ", static_cast<int>(*bad), ") in it"));
+    }
+    return std::string(value);
+}
+
+Result<std::string> canonical_hostname(const Key& key, std::string_view value) {
+    const std::size_t longest = key.maximum > 0 ? static_cast<std::size_t>(key.maximum) : kLongestHostname;
+    return check_hostname(value, longest).transform([&] { return std::string(value); });
+}
+
+Result<std::string> canonical_host(const Key& /*key*/, std::string_view value) {
+    if (const auto address = parse_address(value)) {
+        return address_text(*address);
+    }
+    std::string name = lower_case(value);
+    if (!check_hostname(name, kLongestHostname)) {
+        return failure(concat("'", value, "' is neither a host name nor an IP address"));
+    }
+    return name;
+}
+
+Result<std::string> canonical_address(const Key& /*key*/, std::string_view value) {
+    const auto address = parse_address(value);
+    if (!address) {
+        return std::unexpected(address.error());
+    }
+    if (const auto reason = unusable_reason(*address); !reason.empty()) {
+        return failure(concat("'", value, "' cannot be used: ", reason));
+    }
+    return address_text(*address);
+}
+
+Result<std::string> canonical_interface_address(std::string_view value) {
+    const auto network = parse_network(value);
+    if (!network) {
+        return std::unexpected(network.error());
+    }
+    if (const auto reason = unusable_reason(network->address); !reason.empty()) {
+        return failure(concat("'", value, "' cannot be used: ", reason));
+    }
+    const unsigned bits = static_cast<unsigned>(network->address.size()) * 8;
+    if (network->prefix == 0) {
+        return failure(concat("'", value, "' cannot be used: a prefix length of 0 is the whole internet"));
+    }
+    if (network->prefix + 1 < bits && network_base(*network).address == network->address) {
+        return failure(concat("'", value, "' is a network's own address, not a machine's"));
+    }
+    return network_text(*network);
+}
+
+Status check_prefix(const Key& key, const Network& network) {
+    const bool ipv4 = network.address.family == AF_INET;
+    const auto prefix = parse_integer(to_text(network.prefix), ipv4 ? key.minimum : key.minimum_ipv6,
+                                      ipv4 ? key.maximum : key.maximum_ipv6);
+    return prefix.transform([](std::int64_t) {});
+}
+
+Result<std::string> canonical_network(const Key& key, std::string_view value) {
+    const auto network = parse_network(value);
+    if (!network) {
+        return std::unexpected(network.error());
+    }
+    const Network base = network_base(*network);
+    if (base.address != network->address) {
+        return failure(concat("'", value, "' has bits behind its prefix; the range is ", network_text(base)));
+    }
+    if (const auto checked = check_prefix(key, base); !checked) {
+        return with_context(concat("the prefix length of '", value, "'"), checked.error());
+    }
+    return network_text(base);
+}
+
+Status check_families(std::span<const std::string> networks) {
+    const auto is_ipv6 = [](const std::string& text) { return text.find(':') != std::string::npos; };
+    const auto ipv6 = std::ranges::count_if(networks, is_ipv6);
+    if (ipv6 > 1 || static_cast<std::ptrdiff_t>(networks.size()) - ipv6 > 1) {
+        return failure("there can be one IPv4 range and one IPv6 range, not two of a kind");
+    }
+    return {};
+}
+
+using Canonical = Result<std::string> (*)(const Key& key, std::string_view value);
+
+Result<std::string> canonical_list(const Key& key, std::string_view value, Canonical canonical) {
+    std::vector<std::string> items;
+    for (const auto item : list_items(value)) {
+        auto one = canonical(key, item);
+        if (!one) {
+            return one;
+        }
+        if (std::ranges::find(items, *one) != items.end()) {
+            return failure(concat("'", item, "' stands there twice"));
+        }
+        items.push_back(std::move(*one));
+    }
+    const std::size_t longest = key.type == KeyType::address_list ? static_cast<std::size_t>(key.maximum) : kLongestList;
+    if (items.size() > longest) {
+        return failure(concat(items.size(), " items are too many: the most is ", longest));
+    }
+    return join(items, ",");
+}
+
+Result<std::string> canonical_networks(const Key& key, std::string_view value) {
+    auto list = canonical_list(key, value, canonical_network);
+    if (!list) {
+        return list;
+    }
+    std::vector<std::string> networks;
+    for (const auto item : list_items(*list)) {
+        networks.emplace_back(item);
+    }
+    if (const auto checked = check_families(networks); !checked) {
+        return std::unexpected(checked.error());
+    }
+    return list;
+}
+
+Result<std::string> canonical_boolean(std::string_view value) {
+    return parse_boolean(lower_case(value)).transform([](bool yes) { return std::string(yes ? "yes" : "no"); });
+}
+
+bool is_word_of(const Key& key, std::string_view value) {
+    const auto words = split_words(key.words);
+    return std::ranges::find(words, value) != words.end();
+}
+
+Result<std::string> canonical_of_type(const Key& key, std::string_view value) {
+    switch (key.type) {
+        case KeyType::text:
+            return canonical_text(value);
+        case KeyType::hostname:
+            return canonical_hostname(key, value);
+        case KeyType::host_list:
+            return canonical_list(key, value, canonical_host);
+        case KeyType::boolean:
+            return canonical_boolean(value);
+        case KeyType::integer:
+            return parse_integer(value, key.minimum, key.maximum).transform(to_text);
+        case KeyType::interface:
+            if (is_interface_name(value)) {
+                return std::string(value);
+            }
+            break;
+        case KeyType::address:
+            return canonical_address(key, value);
+        case KeyType::address_list:
+            return canonical_list(key, value, canonical_address);
+        case KeyType::interface_address:
+            return canonical_interface_address(value);
+        case KeyType::network_list:
+            return canonical_networks(key, value);
+        case KeyType::choice:
+            break;
+    }
+    return failure(concat("'", value, "' is not allowed"));
+}
+
+std::string type_text(const Key& key) {
+    switch (key.type) {
+        case KeyType::text:
+            return "text";
+        case KeyType::hostname:
+            return "a host name";
+        case KeyType::host_list:
+            return "host names or addresses";
+        case KeyType::boolean:
+            return "yes or no";
+        case KeyType::integer:
+            return concat(key.minimum, " to ", key.maximum);
+        case KeyType::interface:
+            return "an interface's name";
+        case KeyType::address:
+            return "an address";
+        case KeyType::address_list:
+            return "addresses";
+        case KeyType::interface_address:
+            return "ADDRESS/PREFIX";
+        case KeyType::network_list:
+            return concat("NETWORK/PREFIX, /", key.minimum, " to /", key.maximum);
+        case KeyType::choice:
+            return "";
+    }
+    return "";
+}
+
+}  // namespace
+
+Status check_hostname(std::string_view text, std::size_t longest) {
+    if (text.size() > longest) {
+        return failure(concat("'", text.substr(0, 32), "...' has ", text.size(), " letters; the most is ", longest));
+    }
+    const auto labels = split(text, '.');
+    if (!std::ranges::all_of(labels, is_label)) {
+        return failure(concat("'", text, "' is not a host name: lower-case letters, digits and inner hyphens, parts of at "
+                              "most 63 letters with dots between"));
+    }
+    return {};
+}
+
+bool is_interface_name(std::string_view text) {
+    constexpr std::size_t kLongest = 15;
+    return !text.empty() && text.size() <= kLongest && text != "." && text != ".." &&
+           std::ranges::all_of(text, [](char letter) { return letter > ' ' && letter < 0x7F && letter != '/' && letter != ':'; });
+}
+
+Result<std::string> canonical_value(const Key& key, std::string_view value) {
+    value = trim(value);
+    if (value.empty()) {
+        return std::string(key.fallback);
+    }
+    if (is_word_of(key, value)) {
+        return std::string(value);
+    }
+    auto canonical = canonical_of_type(key, value);
+    if (canonical) {
+        return canonical;
+    }
+    std::string message = concat("'", key.name, "' in [", key.section, "]: ", canonical.error().message);
+    if (!key.words.empty()) {
+        message += concat("; it takes ", allowed_values(key));
+    }
+    if (value.find(" #") != std::string_view::npos || value.find(" ;") != std::string_view::npos) {
+        message += "; a comment needs a line of its own";
+    }
+    return failure(std::move(message));
+}
+
+std::string allowed_values(const Key& key) {
+    std::string out;
+    for (const auto word : split_words(key.words)) {
+        out += concat(out.empty() ? "" : ", ", word);
+    }
+    const std::string type = type_text(key);
+    return out.empty() || type.empty() ? out + type : concat(out, " or ", type);
+}
+
+}  // namespace thole

@@ -1,0 +1,62 @@
+// Service cgroups in cgroup2 (kernel: Documentation/admin-guide/cgroup-v2.rst).
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/error.hpp"
+#include "os/fd.hpp"
+
+namespace thole {
+
+inline constexpr std::string_view kCgroupRoot = "/sys/fs/cgroup";
+
+/// One cgroup, held open as a directory so that children can be cloned into it.
+class Cgroup {
+   public:
+    /// Makes PATH below the root ("services/kubelet") where it is not there yet, and opens it.
+    static Result<Cgroup> make(std::string_view path);
+
+    [[nodiscard]] int directory() const { return directory_.get(); }
+    [[nodiscard]] const std::string& path() const { return path_; }
+
+    /// Writes into one of its files, such as memory.max.
+    [[nodiscard]] Status set(std::string_view file, std::string_view value) const;
+
+    /// Enables every controller that it has for its children.
+    [[nodiscard]] Status delegate() const;
+
+    /// SIGKILL to every process in it and below (cgroup.kill; each process by itself where the kernel has no such file).
+    [[nodiscard]] Status kill() const;
+
+    /// Whether a process lives in it or below. A cgroup that is gone is empty.
+    [[nodiscard]] bool populated() const;
+
+    /// How many processes the kernel has killed in it for lack of memory.
+    [[nodiscard]] unsigned long oom_kills() const;
+
+    /// A descriptor of cgroup.events: it gets EPOLLPRI when `populated` changes.
+    [[nodiscard]] Result<Fd> open_events() const;
+
+    /// Moves a process into it.
+    [[nodiscard]] Status adopt(int pid) const;
+
+   private:
+    Cgroup(std::string path, Fd directory) : path_(std::move(path)), directory_(std::move(directory)) {}
+
+    std::string path_;  // absolute, in the file system
+    Fd directory_;
+};
+
+/// The number behind "NAME " in a flat-keyed file such as cgroup.events; 0 where it is not there.
+unsigned long flat_value(std::string_view text, std::string_view name);
+
+/// Removes a cgroup and all that are left empty below it, depth first. A populated one stays, without an error.
+void remove_cgroup_tree(const std::string& path);
+
+/// The processes in a cgroup and everything below it.
+std::vector<int> processes_below(const std::string& path);
+
+}  // namespace thole
