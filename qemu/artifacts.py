@@ -1,0 +1,48 @@
+"""What the build made and a VM needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from driver.errors import TholeError
+from qemu.images import check_disk, check_kernel
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+BUILD = CHECKOUT / "build" / "x86_64"
+
+
+@dataclass(frozen=True)
+class Artifacts:
+    """Paths of one build."""
+
+    kernel: Path  # vmlinux, started by PVH
+    disk: Path  # GPT with the root file system
+    init: Path  # PID 1 as it lies in the root file system
+    kubernetes: Path  # multi-call binary; as `kubectl` it runs on this machine too
+    root_tar: Path  # the root file system as an archive
+
+    @classmethod
+    def find(cls, build: Path = BUILD) -> Artifacts:
+        """Look in a build directory; TholeError names what is not there."""
+        return cls(
+            kernel=one(build, "vmlinux"),
+            disk=one(build, "disk.img"),
+            init=one(build, "init"),
+            kubernetes=one(build, "kubernetes"),
+            root_tar=one(build, "root.tar"),
+        )
+
+    def check(self) -> None:
+        """Refuse a kernel or a disk that is missing or cut short, before QEMU starts."""
+        check_kernel(self.kernel)
+        check_disk(self.disk)
+
+
+def one(build: Path, name: str) -> Path:
+    """The file of that name in the build directory or one or two folders below it."""
+    for pattern in (name, f"*/{name}", f"*/*/{name}"):
+        for path in sorted(build.glob(pattern)):
+            if path.is_file():
+                return path
+    raise TholeError(f"the build has no {name} in {build}", "./thole build makes it")
