@@ -62,6 +62,10 @@ Status check_families(const NodeConfig& config, std::span<const Range> pods, std
     return {};
 }
 
+bool is_link_local_ipv6(const Address& address) {
+    return address.family == AF_INET6 && address.bytes[0] == 0xFE && (address.bytes[1] & 0xC0U) == 0x80U;
+}
+
 Status check_gateway(const NodeConfig& config) {
     const auto text = config.text(kGateway);
     if (text.empty()) {
@@ -73,6 +77,9 @@ Status check_gateway(const NodeConfig& config) {
                               config.text(kNode)));
     }
     const auto gateway = parse_address(text);
+    if (gateway && is_link_local_ipv6(*gateway) && node->address.family == AF_INET6) {
+        return {};
+    }
     if (!gateway || !network_contains(*node, *gateway) || *gateway == node->address) {
         return failure(concat(kGateway, " ", text, " (", config.origin(kGateway), ") is not another machine in the node's network ",
                               network_text(network_base(*node))));

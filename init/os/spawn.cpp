@@ -61,8 +61,13 @@ bool wire_standard_streams(const SpawnPlan& plan) {
         return false;
     }
     const int output = plan.standard_output >= 0 ? plan.standard_output : null;
-    return ::dup2(null, 0) >= 0 && ::dup2(output, 1) >= 0 && ::dup2(output, 2) >= 0 &&
-           (plan.kept_descriptor < 0 || ::dup2(plan.kept_descriptor, 3) >= 0);
+    if (::dup2(null, 0) < 0 || ::dup2(output, 1) < 0 || ::dup2(output, 2) < 0) {
+        return false;
+    }
+    if (plan.kept_descriptor == 3) {
+        return ::fcntl(3, F_SETFD, 0) == 0;  // dup2 onto itself would leave close-on-exec set
+    }
+    return plan.kept_descriptor < 0 || ::dup2(plan.kept_descriptor, 3) >= 0;
 }
 
 bool raise_limits() {

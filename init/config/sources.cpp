@@ -1,0 +1,226 @@
+#include "config/sources.hpp"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <vector>
+
+#include "base/text.hpp"
+#include "config/ini.hpp"
+#include "os/file.hpp"
+
+namespace thole {
+
+namespace {
+
+constexpr std::string_view kPrefix = "thole.";
+constexpr std::string_view kCommandLine = "the kernel command line";
+constexpr std::string_view kEnvironment = "the container's environment";
+
+/// A value as the file has it: inih hands over each line of a value that goes on in indented lines.
+struct Pending {
+    std::string section;
+    std::string key;
+    std::string value;
+    int line = 0;
+    bool continued = false;
+};
+
+class IniReader {
+   public:
+    IniReader(NodeConfig& config, std::string_view file, std::string_view text, bool public_source)
+        : config_(config), file_(file), lines_(split(text, '\n')), public_source_(public_source) {}
+
+    Status entry(const IniEntry& entry) {
+        if (continues(entry)) {
+            pending_.value += concat(" ", entry.value);
+            pending_.continued = true;
+            return {};
+        }
+        if (auto finished = finish(); !finished) {
+            return finished;
+        }
+        for (const Pending& other : seen_) {
+            if (other.section == entry.section && other.key == entry.key) {
+                return failure(concat("'", entry.key, "' in [", entry.section, "] stands already in line ", other.line));
+            }
+        }
+        pending_ = {std::string(entry.section), std::string(entry.key), std::string(entry.value), entry.line, false};
+        return {};
+    }
+
+    Status finish() {
+        if (pending_.line == 0) {
+            return {};
+        }
+        const std::string origin = concat(file_, ":", pending_.line);
+        auto taken = config_.set(pending_.section, pending_.key, pending_.value, origin, public_source_);
+        if (!taken) {
+            late_line_ = pending_.line;
+            const auto hint = pending_.continued ? " (a line that begins with blanks continues the value above it)" : "";
+            return failure(concat(taken.error().message, hint));
+        }
+        seen_.push_back(std::move(pending_));
+        pending_ = {};
+        return {};
+    }
+
+    /// The line of the value that was refused; the reader learns of the end of a value only at the next key.
+    [[nodiscard]] int late_line() const { return late_line_; }
+
+   private:
+    [[nodiscard]] bool continues(const IniEntry& entry) const {
+        const auto line = lines_[std::min(lines_.size() - 1, static_cast<std::size_t>(entry.line) - 1)];
+        const bool indented = line.starts_with(' ') || line.starts_with('\t');
+        return indented && pending_.line != 0 && pending_.section == entry.section && pending_.key == entry.key;
+    }
+
+    NodeConfig& config_;
+    std::string_view file_;
+    std::vector<std::string_view> lines_;
+    bool public_source_;
+    Pending pending_;
+    std::vector<Pending> seen_;
+    int late_line_ = 0;
+};
+
+/// The next word of a kernel command line without its quotes; `closed` is false where a quote has no end.
+std::string next_word(std::string_view& text, bool& closed) {
+    text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
+    std::string word;
+    bool quoted = false;
+    while (!text.empty()) {
+        const char letter = text.front();
+        if (!quoted && std::string_view(" \t\r\n").find(letter) != std::string_view::npos) {
+            break;
+        }
+        text.remove_prefix(1);
+        if (letter == '"') {
+            quoted = !quoted;
+        } else {
+            word += letter;
+        }
+    }
+    closed = !quoted;
+    return word;
+}
+
+Status set_from_command_line(NodeConfig& config, std::string_view word) {
+    const auto name = word.substr(0, word.find('='));
+    if (name.size() == word.size()) {
+        return failure(concat("'", word, "' has no value: thole.SECTION.KEY=VALUE"));
+    }
+    const auto dotted = name.substr(kPrefix.size());
+    const auto dot = dotted.find('.');
+    if (dot == std::string_view::npos) {
+        return failure(concat("'", name, "' names no key: thole.SECTION.KEY=VALUE"));
+    }
+    return config.set(dotted.substr(0, dot), dotted.substr(dot + 1), word.substr(name.size() + 1), kCommandLine, true);
+}
+
+std::string variable_name(const Key& key) {
+    std::string name = concat("THOLE_", key.section, "_", key.name);
+    for (char& letter : name) {
+        letter = letter == '-' ? '_' : letter >= 'a' && letter <= 'z' ? static_cast<char>(letter - 'a' + 'A') : letter;
+    }
+    return name;
+}
+
+Status set_from_variable(NodeConfig& config, std::string_view name, std::string_view value) {
+    std::vector<std::string> names;
+    for (const Key& key : config.keys()) {
+        names.push_back(variable_name(key));
+        if (name == names.back() || (!key.environment.empty() && name == key.environment)) {
+            return config.set(key.section, key.name, value, kEnvironment, false);
+        }
+    }
+    if (!name.starts_with("THOLE_")) {
+        return {};
+    }
+    const std::vector<std::string_view> views(names.begin(), names.end());
+    const auto near = nearest_name(name, views);
+    return failure(concat("unknown variable ", name, near.empty() ? "" : "; did you mean ", near, near.empty() ? "" : "?"));
+}
+
+Status add_file(NodeConfig& config, const std::string& root, const std::string& path) {
+    struct stat information {};
+    if (::stat((root + path).c_str(), &information) != 0) {
+        return errno == ENOENT || errno == ENOTDIR ? Status() : system_error("read", path);
+    }
+    const auto text = read_file(root + path);
+    if (!text) {
+        return std::unexpected(text.error());
+    }
+    return add_ini(config, path, *text, (information.st_mode & S_IROTH) != 0);
+}
+
+}  // namespace
+
+Status add_ini(NodeConfig& config, std::string_view file, std::string_view text, bool public_source) {
+    IniReader reader(config, file, text, public_source);
+    auto parsed = parse_ini(file, text, [&](const IniEntry& entry) { return reader.entry(entry); });
+    if (!parsed && reader.late_line() == 0) {
+        return parsed;
+    }
+    auto last = reader.late_line() == 0 ? reader.finish() : parsed;
+    return last;
+}
+
+Status add_command_line(NodeConfig& config, std::string_view command_line) {
+    while (true) {
+        bool closed = true;
+        const std::string word = next_word(command_line, closed);
+        if (word.empty() && command_line.empty()) {
+            return {};
+        }
+        if (!closed && word.find(kPrefix) != std::string::npos) {
+            return failure(concat(kCommandLine, ": the quote in '", word, "' has no end"));
+        }
+        if (!word.starts_with(kPrefix)) {
+            continue;
+        }
+        if (auto set = set_from_command_line(config, word); !set) {
+            return with_context(kCommandLine, set.error());
+        }
+    }
+}
+
+Status add_environment(NodeConfig& config, std::span<const char* const> environment) {
+    for (const std::string_view variable : environment) {
+        const auto equals = variable.find('=');
+        if (equals == std::string_view::npos) {
+            continue;
+        }
+        if (auto set = set_from_variable(config, variable.substr(0, equals), variable.substr(equals + 1)); !set) {
+            return with_context(kEnvironment, set.error());
+        }
+    }
+    return {};
+}
+
+Result<NodeConfig> load_node_config(const std::string& root, bool in_container,
+                                    std::span<const char* const> environment) {
+    NodeConfig config;
+    for (const char* path : {"/usr/lib/thole/node.ini", "/var/lib/thole/node.ini",
+                             "/sys/firmware/qemu_fw_cfg/by_name/opt/thole/node.ini/raw"}) {
+        if (auto added = add_file(config, root, path); !added) {
+            return std::unexpected(added.error());
+        }
+    }
+    if (in_container) {
+        if (auto added = add_environment(config, environment); !added) {
+            return std::unexpected(added.error());
+        }
+    } else if (const auto command_line = read_file(root + "/proc/cmdline")) {
+        if (auto added = add_command_line(config, *command_line); !added) {
+            return std::unexpected(added.error());
+        }
+    }
+    if (auto finished = config.finish(); !finished) {
+        return std::unexpected(finished.error());
+    }
+    return config;
+}
+
+}  // namespace thole

@@ -1,0 +1,38 @@
+// Waits for descriptors and for a deadline, one event at a time: a handler may remove any other source without harm.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "base/error.hpp"
+#include "os/clock.hpp"
+#include "os/fd.hpp"
+
+namespace thole {
+
+/// Something that a descriptor's events go to. It must be removed from the loop before it goes away.
+class EventSource {
+   public:
+    virtual ~EventSource() = default;
+    /// `events` as epoll(7) has them.
+    virtual void on_events(std::uint32_t events) = 0;
+};
+
+class EventLoop {
+   public:
+    static Result<EventLoop> make();
+
+    Status add(int fd, std::uint32_t events, EventSource& source);
+    void change(int fd, std::uint32_t events, EventSource& source);
+    void remove(int fd);
+
+    /// Hands one event to its source; returns without one when the deadline is there.
+    void wait(std::optional<Instant> deadline);
+
+   private:
+    explicit EventLoop(Fd epoll) : epoll_(std::move(epoll)) {}
+
+    Fd epoll_;
+};
+
+}  // namespace thole

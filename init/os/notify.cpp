@@ -1,0 +1,117 @@
+#include "os/notify.hpp"
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <optional>
+
+#include "base/text.hpp"
+#include "os/file.hpp"
+
+namespace thole {
+
+namespace {
+
+constexpr std::size_t kLongestDatagram = 4096;
+constexpr std::size_t kMostDescriptors = 16;
+
+/// Closes descriptors that nobody asked for and finds the sender's credentials.
+std::optional<ucred> take_control_data(msghdr& message) {
+    std::optional<ucred> sender;
+    for (cmsghdr* part = CMSG_FIRSTHDR(&message); part != nullptr; part = CMSG_NXTHDR(&message, part)) {
+        if (part->cmsg_level != SOL_SOCKET) {
+            continue;
+        }
+        if (part->cmsg_type == SCM_CREDENTIALS) {
+            std::memcpy(&sender.emplace(), CMSG_DATA(part), sizeof(ucred));
+        } else if (part->cmsg_type == SCM_RIGHTS) {
+            const std::size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+            for (std::size_t at = 0; at < count; ++at) {
+                int fd = -1;
+                std::memcpy(&fd, CMSG_DATA(part) + at * sizeof(int), sizeof fd);
+                ::close(fd);
+            }
+        }
+    }
+    return sender;
+}
+
+/// Whether the sender lives in the cgroup or below it. One that has already gone cannot be looked up: root's word is then taken,
+/// because short-lived helpers (hooks) say READY as their last act.
+bool belongs(const ucred& sender, std::string_view cgroup) {
+    const auto text = read_file(concat("/proc/", sender.pid, "/cgroup"));
+    if (!text) {
+        return sender.uid == 0;
+    }
+    for (const auto line : split(*text, '\n')) {
+        if (line.starts_with("0::")) {
+            const auto path = line.substr(3);
+            return path == cgroup || (path.starts_with(cgroup) && path[cgroup.size()] == '/');
+        }
+    }
+    return false;
+}
+
+}  // namespace
+
+Notification parse_notification(std::string_view datagram) {
+    Notification notification;
+    for (const auto line : split(datagram, '\n')) {
+        if (line == "READY=1") {
+            notification.ready = true;
+        } else if (line == "STOPPING=1") {
+            notification.stopping = true;
+        } else if (line.starts_with("STATUS=")) {
+            notification.status = line.substr(7, 200);
+        }
+    }
+    return notification;
+}
+
+Result<NotifySocket> NotifySocket::bind(const std::string& path) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path.size() >= sizeof address.sun_path) {
+        return failure(concat("the socket path ", path, " is too long"));
+    }
+    path.copy(address.sun_path, path.size());
+    Fd fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!fd) {
+        return system_error("make the socket", path);
+    }
+    const int on = 1;
+    ::unlink(path.c_str());
+    if (::setsockopt(fd.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on) != 0 ||
+        ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+        return system_error("bind the socket", path);
+    }
+    ::chmod(path.c_str(), 0666);  // services that run as another user report too; who they are is checked on receipt
+    return NotifySocket(std::move(fd));
+}
+
+Result<Notification> NotifySocket::receive(std::string_view cgroup) {
+    std::array<char, kLongestDatagram> buffer;
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(ucred)) + CMSG_SPACE(kMostDescriptors * sizeof(int))> control;
+    iovec part{buffer.data(), buffer.size()};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    const ssize_t size = ::recvmsg(fd_.get(), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (size < 0) {
+        return system_error("receive from", "a notify socket");
+    }
+    const auto sender = take_control_data(message);
+    if (!sender || (message.msg_flags & MSG_TRUNC) != 0 || !belongs(*sender, cgroup)) {
+        return Notification{};
+    }
+    return parse_notification({buffer.data(), static_cast<std::size_t>(size)});
+}
+
+}  // namespace thole
