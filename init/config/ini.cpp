@@ -56,7 +56,7 @@ Status parse_ini(std::string_view file, std::string_view text, const std::functi
         return checked;
     }
     Reading reading{handle, {}, 0};
-    const int failed_line = ini_parse_string_length(text.data(), text.size(), on_entry, &reading);
+    const int failed_line = ini_parse_string(std::string(text).c_str(), on_entry, &reading);
     if (reading.line != 0) {
         return failure(concat(file, ":", reading.line, ": ", reading.error.message));
     }

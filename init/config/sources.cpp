@@ -18,71 +18,45 @@ constexpr std::string_view kPrefix = "thole.";
 constexpr std::string_view kCommandLine = "the kernel command line";
 constexpr std::string_view kEnvironment = "the container's environment";
 
-/// A value as the file has it: inih hands over each line of a value that goes on in indented lines.
-struct Pending {
+struct Value {
     std::string section;
     std::string key;
-    std::string value;
+    std::string text;
     int line = 0;
     bool continued = false;
 };
 
+/// Collects the values of one file; an indented line goes on with the value above it.
 class IniReader {
    public:
-    IniReader(NodeConfig& config, std::string_view file, std::string_view text, bool public_source)
-        : config_(config), file_(file), lines_(split(text, '\n')), public_source_(public_source) {}
+    explicit IniReader(std::string_view text) : lines_(split(text, '\n')) {}
 
-    Status entry(const IniEntry& entry) {
+    Status add(const IniEntry& entry) {
         if (continues(entry)) {
-            pending_.value += concat(" ", entry.value);
-            pending_.continued = true;
+            values_.back().text += concat(" ", entry.value);
+            values_.back().continued = true;
             return {};
         }
-        if (auto finished = finish(); !finished) {
-            return finished;
-        }
-        for (const Pending& other : seen_) {
+        for (const Value& other : values_) {
             if (other.section == entry.section && other.key == entry.key) {
                 return failure(concat("'", entry.key, "' in [", entry.section, "] stands already in line ", other.line));
             }
         }
-        pending_ = {std::string(entry.section), std::string(entry.key), std::string(entry.value), entry.line, false};
+        values_.push_back({std::string(entry.section), std::string(entry.key), std::string(entry.value), entry.line, false});
         return {};
     }
 
-    Status finish() {
-        if (pending_.line == 0) {
-            return {};
-        }
-        const std::string origin = concat(file_, ":", pending_.line);
-        auto taken = config_.set(pending_.section, pending_.key, pending_.value, origin, public_source_);
-        if (!taken) {
-            late_line_ = pending_.line;
-            const auto hint = pending_.continued ? " (a line that begins with blanks continues the value above it)" : "";
-            return failure(concat(taken.error().message, hint));
-        }
-        seen_.push_back(std::move(pending_));
-        pending_ = {};
-        return {};
-    }
-
-    /// The line of the value that was refused; the reader learns of the end of a value only at the next key.
-    [[nodiscard]] int late_line() const { return late_line_; }
+    [[nodiscard]] const std::vector<Value>& values() const { return values_; }
 
    private:
     [[nodiscard]] bool continues(const IniEntry& entry) const {
-        const auto line = lines_[std::min(lines_.size() - 1, static_cast<std::size_t>(entry.line) - 1)];
+        const auto line = lines_[std::min(lines_.size(), static_cast<std::size_t>(entry.line)) - 1];
         const bool indented = line.starts_with(' ') || line.starts_with('\t');
-        return indented && pending_.line != 0 && pending_.section == entry.section && pending_.key == entry.key;
+        return indented && !values_.empty() && values_.back().section == entry.section && values_.back().key == entry.key;
     }
 
-    NodeConfig& config_;
-    std::string_view file_;
     std::vector<std::string_view> lines_;
-    bool public_source_;
-    Pending pending_;
-    std::vector<Pending> seen_;
-    int late_line_ = 0;
+    std::vector<Value> values_;
 };
 
 /// The next word of a kernel command line without its quotes; `closed` is false where a quote has no end.
@@ -158,13 +132,18 @@ Status add_file(NodeConfig& config, const std::string& root, const std::string& 
 }  // namespace
 
 Status add_ini(NodeConfig& config, std::string_view file, std::string_view text, bool public_source) {
-    IniReader reader(config, file, text, public_source);
-    auto parsed = parse_ini(file, text, [&](const IniEntry& entry) { return reader.entry(entry); });
-    if (!parsed && reader.late_line() == 0) {
+    IniReader reader(text);
+    if (auto parsed = parse_ini(file, text, [&](const IniEntry& entry) { return reader.add(entry); }); !parsed) {
         return parsed;
     }
-    auto last = reader.late_line() == 0 ? reader.finish() : parsed;
-    return last;
+    for (const Value& value : reader.values()) {
+        const std::string origin = concat(file, ":", value.line);
+        if (const auto set = config.set(value.section, value.key, value.text, origin, public_source); !set) {
+            const auto hint = value.continued ? " (a line that begins with blanks continues the value above it)" : "";
+            return failure(concat(origin, ": ", set.error().message, hint));
+        }
+    }
+    return {};
 }
 
 Status add_command_line(NodeConfig& config, std::string_view command_line) {

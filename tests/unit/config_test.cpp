@@ -1,0 +1,220 @@
+// node.ini: keys, values, sources and how they merge.
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+#include "base/text.hpp"
+#include "config/address.hpp"
+#include "config/node_config.hpp"
+#include "config/schema.hpp"
+#include "config/sources.hpp"
+
+using namespace thole;
+
+namespace {
+
+std::string set_error(std::string_view section, std::string_view name, std::string_view value) {
+    NodeConfig config;
+    const auto set = config.set(section, name, value, "test", false);
+    return set ? "" : set.error().message;
+}
+
+std::string value_of(std::string_view section, std::string_view name, std::string_view value) {
+    NodeConfig config;
+    const auto set = config.set(section, name, value, "test", false);
+    return set ? std::string(config.text(concat(section, ".", name))) : concat("error: ", set.error().message);
+}
+
+std::string ini_error(std::string_view text) {
+    NodeConfig config;
+    const auto added = add_ini(config, "node.ini", text, true);
+    return added ? "" : added.error().message;
+}
+
+/// The error of a whole configuration, cross-checks included.
+std::string whole_error(std::string_view text) {
+    NodeConfig config;
+    if (const auto added = add_ini(config, "node.ini", text, true); !added) {
+        return added.error().message;
+    }
+    const auto finished = config.finish();
+    return finished ? "" : finished.error().message;
+}
+
+bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+
+}  // namespace
+
+TEST_CASE("an unknown key is named with file, line and the nearest name") {
+    CHECK(ini_error("[network]\nadress = dhcp\n") ==
+          "node.ini:2: unknown key 'adress' in [network]; did you mean 'address'?");
+    CHECK(ini_error("[netwrok]\naddress = dhcp\n") == "node.ini:2: unknown section [netwrok]; did you mean [network]?");
+    CHECK(contains(ini_error("[node]\nxyzzy = 1\n"), "there are 'name'"));
+    CHECK(contains(ini_error("name = x\n"), "node.ini:1:"));
+}
+
+TEST_CASE("the line of a bad value is its own, not the next key's") {
+    CHECK(ini_error("[kubernetes]\nenabled = maybe\ncluster-domain = a.b\n") ==
+          "node.ini:2: 'enabled' in [kubernetes]: 'maybe' is not yes or no");
+}
+
+TEST_CASE("values are checked and kept in one form") {
+    CHECK(value_of("kubernetes", "enabled", "TRUE") == "yes");
+    CHECK(value_of("kubernetes", "enabled", "off") == "no");
+    CHECK(value_of("network", "address", "none") == "none");
+    CHECK(value_of("network", "address", " 10.0.0.5/24 ") == "10.0.0.5/24");
+    CHECK(value_of("network", "address", "FD00:0:0::5/64") == "fd00::5/64");
+    CHECK(value_of("network", "dns", "10.0.0.1, 10.0.0.2") == "10.0.0.1,10.0.0.2");
+    CHECK(value_of("time", "servers", "NTP.example.org 10.0.0.1") == "ntp.example.org,10.0.0.1");
+    CHECK(value_of("kubernetes", "pod-range", "10.42.0.0/16, fd42::/56") == "10.42.0.0/16,fd42::/56");
+    CHECK(value_of("kubernetes", "pod-range", "") == "10.42.0.0/16");
+}
+
+TEST_CASE("bad values say what is wrong") {
+    CHECK(contains(set_error("network", "address", "10.0.0.0/24"), "a network's own address"));
+    CHECK(contains(set_error("network", "address", "127.0.0.1/8"), "loopback"));
+    CHECK(contains(set_error("network", "address", "10.0.0.5"), "prefix length"));
+    CHECK(contains(set_error("network", "address", "10.0.0.5/33"), "33"));
+    CHECK(contains(set_error("network", "address", "dhpc"), "dhcp, none or ADDRESS/PREFIX"));
+    CHECK(contains(set_error("network", "address", "dhcp # ask"), "a comment needs a line of its own"));
+    CHECK(contains(set_error("network", "interface", "eth0/../x"), "'interface'"));
+    CHECK(contains(set_error("network", "dns", "1.1.1.1 8.8.8.8 9.9.9.9 4.4.4.4"), "the most is 3"));
+    CHECK(contains(set_error("network", "dns", "1.1.1.1 1.1.1.1"), "twice"));
+    CHECK(contains(set_error("node", "name", "Node0"), "lower-case"));
+    CHECK(contains(set_error("node", "name", std::string(64, 'a')), "64 letters; the most is 63"));
+    CHECK(contains(set_error("node", "name", "a..b"), "host name"));
+    CHECK(contains(set_error("kubernetes", "pod-range", "10.42.1.0/16"), "the range is 10.42.0.0/16"));
+    CHECK(contains(set_error("kubernetes", "pod-range", "10.42.0.0/30"), "8 to 24"));
+    CHECK(contains(set_error("kubernetes", "pod-range", "10.0.0.0/16 10.1.0.0/16"), "not two of a kind"));
+}
+
+TEST_CASE("ini syntax") {
+    NodeConfig config;
+    REQUIRE(add_ini(config, "f", "\xEF\xBB\xBF; comment\r\n[network]\r\ndns = 1.1.1.1,\r\n  9.9.9.9\r\naddress=10.0.0.2/8", true));
+    CHECK(config.text("network.dns") == "1.1.1.1,9.9.9.9");
+    CHECK(config.origin("network.dns") == "f:3");
+    CHECK(config.text("network.address") == "10.0.0.2/8");
+    CHECK(ini_error("").empty());
+    CHECK(contains(ini_error(std::string_view("[node]\nname = a\0b\n", 18)), "NUL"));
+    CHECK(contains(ini_error("[node]\nname = a\nname = b\n"), "node.ini:3: 'name' in [node] stands already in line 2"));
+    CHECK(contains(ini_error("[network]\naddress = dhcp\n gateway = 10.0.0.1\n"), "continues the value above"));
+    CHECK(contains(ini_error("[node]\nna"), "node.ini:2:"));
+    CHECK(contains(ini_error(concat("[node]\nname = ", std::string(1 << 20, 'a'))), "node.ini:2:"));
+}
+
+TEST_CASE("the kernel command line") {
+    NodeConfig config;
+    REQUIRE(add_command_line(config, "ro \"quoted x\" console=ttyS0 thole.node.name=\"a-b\" thole.network.dns=\"1.1.1.1 9.9.9.9\" "
+                                     "\"thole.time.servers=x y\" thole.node.name=c\n"));
+    CHECK(config.text("node.name") == "c");
+    CHECK(config.text("network.dns") == "1.1.1.1,9.9.9.9");
+    CHECK(config.text("time.servers") == "x,y");
+    CHECK(config.origin("node.name") == "the kernel command line");
+    const auto error = [](std::string_view text) {
+        NodeConfig other;
+        const auto added = add_command_line(other, text);
+        return added ? "" : added.error().message;
+    };
+    CHECK(error("a=\"b").empty());
+    CHECK(contains(error("thole.node.name=\"b ro"), "the quote in 'thole.node.name=b ro' has no end"));
+    CHECK(contains(error("thole.node.nam=b"), "did you mean 'name'"));
+    CHECK(contains(error("thole.node.name"), "has no value"));
+    CHECK(contains(error("thole.=b"), "names no key"));
+    CHECK(contains(error("thole.node.name=\xFF"), "host name"));
+    CHECK(error(std::string(5000, 'x')).empty());
+}
+
+TEST_CASE("secrets are refused where everybody can read") {
+    static constexpr Key kSecret[] = {
+        {.section = "s", .name = "token", .type = KeyType::text, .fallback = "", .doc = "", .secret = true}};
+    NodeConfig config(kSecret);
+    CHECK_FALSE(add_command_line(config, "thole.s.token=x"));
+    CHECK_FALSE(add_ini(config, "f", "[s]\ntoken = x\n", true));
+    CHECK(config.text("s.token").empty());
+    CHECK(add_ini(config, "f", "[s]\ntoken = x\n", false));
+    CHECK(config.text("s.token") == "x");
+    CHECK(contains(config_reference(kSecret), "Secret"));
+}
+
+TEST_CASE("a container's environment") {
+    NodeConfig config;
+    const std::vector<const char*> environment{"PATH=/bin", "NODE_NAME=n1", "THOLE_KUBERNETES_POD_RANGE=10.9.0.0/16"};
+    REQUIRE(add_environment(config, environment));
+    CHECK(config.text("node.name") == "n1");
+    CHECK(config.text("kubernetes.pod-range") == "10.9.0.0/16");
+    const std::vector<const char*> wrong{"THOLE_NODE_NAMES=n1"};
+    const auto added = add_environment(config, wrong);
+    REQUIRE_FALSE(added);
+    CHECK(contains(added.error().message, "did you mean THOLE_NODE_NAME?"));
+}
+
+TEST_CASE("ranges that clash are refused with both names") {
+    CHECK(whole_error("").empty());
+    CHECK(contains(whole_error("[kubernetes]\nservice-range = 10.42.128.0/20\n"),
+                   "kubernetes.pod-range 10.42.0.0/16 (default) overlaps kubernetes.service-range 10.42.128.0/20 (node.ini:2)"));
+    CHECK(contains(whole_error("[network]\naddress = 10.42.0.9/24\n"), "network.address 10.42.0.9/24"));
+    CHECK(contains(whole_error("[network]\naddress = 10.0.0.9/8\n"), "overlaps kubernetes.pod-range"));
+    CHECK(whole_error("[network]\naddress = 10.0.0.9/8\n[kubernetes]\nenabled = no\n").empty());
+    CHECK(contains(whole_error("[network]\ngateway = 10.0.0.1\n"), "needs a static address, but network.address is dhcp"));
+    CHECK(contains(whole_error("[network]\naddress=10.0.0.2/24\ngateway = 10.0.1.1\n"), "10.0.0.0/24"));
+    CHECK(contains(whole_error("[network]\naddress=10.0.0.2/24\ngateway = 10.0.0.2\n"), "another machine"));
+    CHECK(whole_error("[network]\naddress=fd00::2/64\ngateway = fe80::1\n").empty());
+    CHECK(contains(whole_error("[kubernetes]\nservice-range = fd43::/112\n"), "no range of its family"));
+    CHECK(contains(whole_error("[kubernetes]\ndns-address = 10.43.0.1\n"), "not a free address"));
+    CHECK(whole_error("[kubernetes]\ndns-address = 10.43.3.1\n").empty());
+}
+
+TEST_CASE("the name server's address follows from the service range") {
+    NodeConfig config;
+    REQUIRE(config.set("kubernetes", "service-range", "10.96.0.0/12", "test", false));
+    REQUIRE(config.finish());
+    CHECK(config.text("kubernetes.dns-address") == "10.96.0.10");
+}
+
+TEST_CASE("expansion") {
+    NodeConfig config;
+    const auto expanded = [&](std::string_view text) {
+        auto result = expand(text, config);
+        return result ? *result : concat("error: ", result.error().message);
+    };
+    CHECK(expanded("--pods=${kubernetes.pod-range}!") == "--pods=10.42.0.0/16!");
+    CHECK(expanded("${NODE_ADDRESS} $$ $x $") == "${NODE_ADDRESS} $ $x $");
+    CHECK(expanded("$${network.address}") == "${network.address}");
+    CHECK(contains(expanded("${network.adress}"), "did you mean 'address'?"));
+    CHECK(contains(expanded("a ${network.address"), "closing brace"));
+}
+
+TEST_CASE("addresses") {
+    const auto canonical = [](std::string_view text) {
+        const auto address = parse_address(text);
+        return address ? address_text(*address) : std::string("-");
+    };
+    CHECK(canonical("10.0.0.1") == "10.0.0.1");
+    CHECK(canonical("10.0.0") == "-");
+    CHECK(canonical("10.0.0.256") == "-");
+    CHECK(canonical("") == "-");
+    CHECK(canonical("::") == "::");
+    CHECK(canonical("::1") == "::1");
+    CHECK(canonical("1::") == "1::");
+    CHECK(canonical("2001:db8:0:0:1:0:0:1") == "2001:db8::1:0:0:1");
+    CHECK(canonical("2001:db8:0:1:1:1:1:1") == "2001:db8:0:1:1:1:1:1");
+    CHECK(canonical("2001:0DB8::A0") == "2001:db8::a0");
+    const auto network = parse_network("10.43.255.0/22");
+    REQUIRE(network);
+    CHECK(network_text(network_base(*network)) == "10.43.252.0/22");
+    CHECK(address_text(network_address(*network, 300)) == "10.43.253.44");
+    CHECK(network_contains(*network, *parse_address("10.43.253.9")));
+    CHECK_FALSE(network_contains(*network, *parse_address("10.43.251.9")));
+    CHECK_FALSE(network_contains(*parse_network("0.0.0.0/0"), *parse_address("fd00::1")));
+}
+
+TEST_CASE("the reference names every key") {
+    const std::string reference = config_reference(node_keys());
+    for (const Key& key : node_keys()) {
+        CHECK(contains(reference, concat("| `", key.name, "` | ")));
+        CHECK_FALSE(key.doc.empty());
+        NodeConfig config;
+        CHECK(config.set(key.section, key.name, key.fallback, "default", false));
+    }
+}
