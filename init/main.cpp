@@ -1,0 +1,78 @@
+// One binary, many names: PID 1, the command line, the logger, the DHCP hook and the names that scripts know.
+#include <unistd.h>
+
+#include <csignal>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/text.hpp"
+#include "boot/boot.hpp"
+#include "boot/halt.hpp"
+#include "control/cli.hpp"
+#include "daemon/crash.hpp"
+#include "daemon/daemon.hpp"
+#include "daemon/units.hpp"
+#include "dhcp_hook.hpp"
+#include "log/logger.hpp"
+
+namespace thole {
+
+namespace {
+
+[[noreturn]] void node_main() {
+    install_crash_handler();
+    Console console = Console::open();
+    auto booted = boot(console);
+    if (!booted) {
+        halt(console, booted.error().message);
+    }
+    auto loop = EventLoop::make();
+    if (!loop) {
+        halt(console, loop.error().message);
+    }
+    Daemon daemon(std::move(*loop), console, std::move(*booted));
+    const auto ended = daemon.run(std::string(kUnitDirectory));
+    halt(console, ended ? "PID 1 has left its loop" : ended.error().message);
+}
+
+int init_main(std::span<const std::string_view> arguments) {
+    if (!arguments.empty() && arguments[0] == "logger") {
+        return logger_main();
+    }
+    if (!arguments.empty() && arguments[0] == "crashed") {
+        crashed_main();
+    }
+    if (::getpid() == 1) {
+        node_main();
+    }
+    return thole_main(arguments);
+}
+
+}  // namespace
+
+}  // namespace thole
+
+// The default terminate handler prints a demangled type name; that code is half the size of this binary and is never needed
+// without exceptions. A null result makes it print the mangled name.
+extern "C" char* __cxa_demangle(const char*, char*, std::size_t*, int* status) {
+    if (status != nullptr) {
+        *status = -1;
+    }
+    return nullptr;
+}
+
+int main(int count, char** values) {
+    const std::vector<std::string_view> arguments(values + (count > 0 ? 1 : 0), values + count);
+    std::string_view name = count > 0 ? values[0] : "init";
+    name.remove_prefix(name.rfind('/') + 1);
+    ::signal(SIGPIPE, SIG_IGN);
+    if (name == "dhcp-hook") {
+        return thole::dhcp_hook_main(count, values);
+    }
+    if (name == "systemctl" || name == "reboot" || name == "poweroff" || name == "halt" || name == "shutdown") {
+        return thole::system_name_main(name, arguments);
+    }
+    return name == "thole" ? thole::thole_main(arguments) : thole::init_main(arguments);
+}

@@ -1,0 +1,153 @@
+#include "os/power_down.hpp"
+
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <ctime>
+#include <string>
+#include <vector>
+
+#include "base/text.hpp"
+#include "os/cgroup.hpp"
+#include "os/clock.hpp"
+#include "os/file.hpp"
+
+namespace thole {
+
+namespace {
+
+constexpr std::string_view kOwnCgroup = "init.scope";
+constexpr std::chrono::milliseconds kReapTime{2000};
+
+/// Takes exit statuses until `done` says so or the time is over.
+template <typename Done>
+void reap_until(std::chrono::milliseconds time, Done done) {
+    const Instant deadline = now() + time;
+    while (!done() && now() < deadline) {
+        while (::waitpid(-1, nullptr, WNOHANG) > 0) {
+        }
+        const timespec pause{0, 10'000'000};
+        ::nanosleep(&pause, nullptr);
+    }
+}
+
+/// The cgroups at the root that hold something else than PID 1.
+std::vector<Cgroup> foreign_cgroups() {
+    std::vector<Cgroup> found;
+    const auto names = list_directory(std::string(kCgroupRoot));
+    if (!names) {
+        return found;
+    }
+    for (const std::string& name : *names) {
+        if (name == kOwnCgroup || !path_exists(concat(kCgroupRoot, "/", name, "/cgroup.events"))) {
+            continue;
+        }
+        auto cgroup = Cgroup::make(name);
+        if (cgroup && cgroup->populated()) {
+            found.push_back(std::move(*cgroup));
+        }
+    }
+    return found;
+}
+
+bool all_empty(const std::vector<Cgroup>& cgroups) { return std::ranges::none_of(cgroups, &Cgroup::populated); }
+
+struct MountPoint {
+    std::string path;
+    std::string type;
+};
+
+/// mountinfo writes spaces and the like as three octal digits (proc(5)).
+std::string unescape(std::string_view text) {
+    std::string out;
+    for (std::size_t at = 0; at < text.size(); ++at) {
+        if (text[at] == '\\' && at + 3 < text.size()) {
+            out += static_cast<char>((text[at + 1] - '0') * 64 + (text[at + 2] - '0') * 8 + (text[at + 3] - '0'));
+            at += 3;
+        } else {
+            out += text[at];
+        }
+    }
+    return out;
+}
+
+std::vector<MountPoint> mount_points() {
+    std::vector<MountPoint> mounts;
+    const auto text = read_file("/proc/self/mountinfo", std::size_t{16} << 20U);
+    if (!text) {
+        return mounts;
+    }
+    for (const auto line : split(*text, '\n')) {
+        const auto words = split_words(line);
+        const auto dash = std::ranges::find(words, std::string_view("-"));
+        if (words.size() > 5 && dash != words.end() && dash + 1 != words.end()) {
+            mounts.push_back({unescape(words[4]), std::string(*(dash + 1))});
+        }
+    }
+    return mounts;
+}
+
+bool is_kernels_own(const std::string& type) {
+    static constexpr std::array<std::string_view, 5> kTypes{"proc", "sysfs", "devtmpfs", "cgroup2", "rootfs"};
+    return std::ranges::find(kTypes, type) != kTypes.end();
+}
+
+}  // namespace
+
+void end_all_processes(Console& console, std::chrono::milliseconds grace) {
+    const auto cgroups = foreign_cgroups();
+    for (const Cgroup& cgroup : cgroups) {
+        for (const int pid : processes_below(cgroup.path())) {
+            ::kill(pid, SIGTERM);
+            ::kill(pid, SIGCONT);
+        }
+    }
+    reap_until(grace, [&] { return all_empty(cgroups); });
+    for (const Cgroup& cgroup : cgroups) {
+        if (cgroup.populated()) {
+            console.line(concat("kill     ", cgroup.path(), ": still busy after ", duration_text(grace)));
+            (void)cgroup.kill();
+        }
+    }
+    reap_until(kReapTime, [&] { return all_empty(cgroups); });
+    ::kill(-1, SIGKILL);
+    reap_until(kReapTime, [] { return ::waitpid(-1, nullptr, WNOHANG) < 0 && errno == ECHILD; });
+}
+
+void release_file_systems(Console& console) {
+    auto mounts = mount_points();
+    std::ranges::reverse(mounts);
+    for (const MountPoint& mount : mounts) {
+        if (mount.path == "/" || is_kernels_own(mount.type) || ::umount2(mount.path.c_str(), UMOUNT_NOFOLLOW) == 0) {
+            continue;
+        }
+        const int code = errno;
+        const bool on_disk = mount.type == "ext4" || mount.type == "xfs" || mount.type == "vfat";
+        if (on_disk && ::mount(nullptr, mount.path.c_str(), nullptr, MS_REMOUNT | MS_RDONLY, nullptr) != 0) {
+            console.line(concat("unmount  ", mount.path, ": ", std::strerror(code), "; it may need a check at the next boot"));
+        }
+    }
+    ::sync();
+}
+
+void power_down(PowerAction action, bool in_container) {
+    ::sync();
+    if (in_container) {
+        ::_exit(0);
+    }
+    static constexpr std::array<int, 3> kCommands{RB_POWER_OFF, RB_AUTOBOOT, RB_HALT_SYSTEM};
+    ::reboot(kCommands[static_cast<std::size_t>(action)]);
+    while (true) {
+        ::pause();  // a machine that cannot switch itself off
+    }
+}
+
+}  // namespace thole

@@ -1,0 +1,22 @@
+// The end of the machine: no process, no dirty file system, then power. May wait, within bounds: nothing else is going on then.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+#include "os/console.hpp"
+
+namespace thole {
+
+enum class PowerAction : std::uint8_t { power_off, reboot, halt };
+
+/// Ends what is left outside the services (pods, jobs): SIGTERM, `grace` to go, then SIGKILL.
+void end_all_processes(Console& console, std::chrono::milliseconds grace);
+
+/// Unmounts what can be unmounted, last mounted first, and makes the rest read-only.
+void release_file_systems(Console& console);
+
+/// Syncs and hands the machine to the kernel (reboot(2)); in a container PID 1 just exits.
+[[noreturn]] void power_down(PowerAction action, bool in_container);
+
+}  // namespace thole
