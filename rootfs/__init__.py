@@ -1,0 +1,1 @@
+"""Composer of the root file system."""

@@ -1,0 +1,94 @@
+"""Writes a tree as a tar archive, as an erofs image, and as a manifest."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+from typing import BinaryIO, Iterable
+
+from driver import host_tools
+from driver.cache import Cache, digest, file_sha256
+from driver.errors import TholeError
+from driver.progress import report
+from rootfs.tree import DIRECTORY, FILE, LINK, Entry, Tree
+
+UUID = "7468c3a1-0000-4000-8000-000000000001"
+# Measured in rootfs/README.md.
+COMPRESSION = ("-zlz4hc,level=9", "-C65536")
+_FORMAT = "1"
+_TYPES = {FILE: tarfile.REGTYPE, DIRECTORY: tarfile.DIRTYPE, LINK: tarfile.SYMTYPE}
+_BLOCK = tarfile.BLOCKSIZE
+
+
+def write_tar(entries: Iterable[Entry], stream: BinaryIO, epoch: int) -> None:
+    """A tar archive with numeric owners and one time for all, its members in the order given."""
+    for entry in entries:
+        info = tarfile.TarInfo(entry.path)
+        info.type, info.mode, info.uid, info.gid = _TYPES[entry.kind], entry.mode, entry.uid, entry.gid
+        info.mtime, info.size, info.linkname = epoch, entry.size, entry.target
+        stream.write(info.tobuf(tarfile.GNU_FORMAT, "utf-8"))
+        if entry.content:
+            entry.content.copy_to(stream)
+            stream.write(bytes(-entry.size % _BLOCK))
+    stream.write(bytes(2 * _BLOCK))
+
+
+class Erofs:
+    """Makes images in two steps: the stable part (packages, big binaries) compressed once and kept in the cache, the
+    rest (init, units, skeleton) added to a copy of it. Both always happen, so the result does not depend on the cache.
+    """
+
+    def __init__(self, cache: Cache, epoch: int) -> None:
+        self.cache = cache
+        self.epoch = epoch
+        self.command = [*host_tools.tool("mkfs.erofs"), "--quiet", "-d1", f"-T{epoch}", "--all-time", "-U", UUID]
+        self.command += [*COMPRESSION, f"--workers={os.cpu_count() or 1}", "-x-1"]
+
+    def write(self, stable: list[Entry], rest: list[Entry], image: Path) -> None:
+        """Write the image file."""
+        facts = "".join(f"{one.path} {one.kind} {one.mode:o} {one.uid} {one.gid} {_identity(one)}\n" for one in stable)
+        key = digest(_FORMAT, " ".join(self.command[1:]), self.command[0], facts)
+        base = self.cache.entry("root-base", key, lambda made: self._make_base(stable, made / "base.erofs"))
+        shutil.copyfile(base / "base.erofs", image)
+        report("root", 0, 0, "adding init, services and skeleton to the image")
+        self._run(["--incremental=data", "--tar=f", str(image)], rest)
+
+    def _make_base(self, stable: list[Entry], image: Path) -> None:
+        report("root", 0, 0, f"compressing {sum(one.size for one in stable) >> 20} MiB of packages and binaries")
+        self._run(["--tar=f", str(image)], stable)
+
+    def _run(self, arguments: list[str], entries: list[Entry]) -> None:
+        command = [*self.command, *arguments]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+            try:
+                write_tar(entries, process.stdin, self.epoch)
+                process.stdin.close()
+            except BrokenPipeError:
+                pass
+            output = process.stdout.read().decode(errors="replace").strip()
+        if process.returncode != 0:
+            reason = output.splitlines()[-1] if output else f"it ended with {process.returncode}"
+            raise TholeError(f"mkfs.erofs made no {arguments[-1]}: {reason}", "is the disk full? Else see the log above")
+
+
+def _identity(entry: Entry) -> str:
+    return entry.content.sha256 if entry.content else entry.target
+
+
+def write_manifest(tree: Tree, facts: dict, name: str, image: Path, path: Path) -> None:
+    """What is in the image and where it came from."""
+    files = []
+    for entry in tree:
+        item: dict[str, object] = {"path": f"/{entry.path}", "kind": entry.kind, "mode": f"{entry.mode:04o}"}
+        item |= {"uid": entry.uid, "gid": entry.gid, "origin": entry.origin}
+        if entry.kind == FILE:
+            item |= {"size": entry.size, "sha256": entry.content.sha256}
+        elif entry.kind == LINK:
+            item["target"] = entry.target
+        files.append(item)
+    described = {"name": name, "size": image.stat().st_size, "sha256": file_sha256(image)}
+    path.write_text(json.dumps({**facts, "image": described, "files": files}, indent=1) + "\n")
