@@ -1,7 +1,7 @@
 """The guest agent: commands and files of a node, without a network and without a login.
 
-The protocol is that of QEMU's guest agent on a virtio-serial port. The guest may start it late: what is sent before
-waits in the socket, so `wait` only has to ask again now and then.
+The protocol is that of QEMU's guest agent on a virtio-serial port. The guest may start it late: what is sent
+before waits in the socket, so `wait` only has to ask again now and then.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 import base64
 import itertools
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Callable, NamedTuple, Sequence
+from typing import Any, NamedTuple
 
 from driver.errors import TholeError
 from qemu.channel import Channel, ChannelTimeout
@@ -60,7 +61,7 @@ class Agent:
             if now > limit:
                 raise AgentError(
                     f"the guest agent did not answer within {timeout:.0f} s",
-                    "look at the console: the service guest-agent may have failed, or the node never came that far",
+                    "look at the console: the service guest-agent failed, or the node never came that far",
                 )
             if not self._alive():
                 raise AgentError("the VM ended before its guest agent answered")
@@ -81,12 +82,14 @@ class Agent:
         self._channel.send(request(name, arguments))
         return unwrap(name, self._receive(name, timeout))
 
-    def batch(self, name: str, arguments: Sequence[dict[str, Any]], timeout: float = 60) -> list[dict[str, Any]]:
+    def batch(
+        self, name: str, arguments: Sequence[dict[str, Any]], timeout: float = 60
+    ) -> list[dict[str, Any]]:
         """The raw answers to the same request with many arguments, sent ahead of the answers."""
         limit = time.monotonic() + timeout
         answers = []
         for start in range(0, len(arguments), BATCH):
-            part = arguments[start:start + BATCH]
+            part = arguments[start : start + BATCH]
             for one in part:
                 self._channel.send(request(name, one))
             for _ in part:
@@ -104,7 +107,7 @@ class Agent:
         stdin: bytes | None = None,
         environment: Sequence[str] = (),
     ) -> Completed:
-        """Run a program in the guest (an absolute path or one on the agent's PATH, no shell) and wait for it."""
+        """Run a program in the guest (a path, or a name on the agent's PATH; no shell) and wait for it."""
         arguments: dict[str, Any] = {"path": argv[0], "arg": list(argv[1:]), "capture-output": True}
         if stdin is not None:
             arguments["input-data"] = base64.b64encode(stdin).decode()
@@ -118,7 +121,9 @@ class Agent:
             if state["exited"]:
                 break
             if time.monotonic() > limit:
-                raise AgentError(f"`{' '.join(argv)}` still runs in the guest after {timeout:.0f} s (pid {pid})")
+                raise AgentError(
+                    f"`{' '.join(argv)}` still runs in the guest after {timeout:.0f} s (pid {pid})"
+                )
             time.sleep(pause)
             pause = min(pause * 1.5, LAST_POLL)
         status = state["exitcode"] if "exitcode" in state else 128 + state.get("signal", 0)
@@ -137,13 +142,38 @@ class Agent:
         try:
             content = b""
             while len(content) < limit:
-                part = self.command("guest-file-read", handle=handle, count=min(READ_SIZE, limit - len(content)))
+                part = self.command(
+                    "guest-file-read", handle=handle, count=min(READ_SIZE, limit - len(content))
+                )
                 content += base64.b64decode(part["buf-b64"])
                 if part["eof"] or not part["count"]:
                     break
             return content
         finally:
             self.command("guest-file-close", handle=handle)
+
+    def read_start(self, path: str, count: int) -> bytes:
+        """The first bytes of a file by one read, for devices that never come to an end."""
+        handle = self.command("guest-file-open", path=path, mode="r")
+        try:
+            return base64.b64decode(self.command("guest-file-read", handle=handle, count=count)["buf-b64"])
+        finally:
+            self.command("guest-file-close", handle=handle)
+
+    def read_many(self, paths: Sequence[str]) -> dict[str, str]:
+        """The first lines of many small files; those that are not there are left out."""
+        opened = self.batch("guest-file-open", [{"path": path, "mode": "r"} for path in paths])
+        answers = zip(paths, opened, strict=True)
+        handles = {path: answer["return"] for path, answer in answers if "return" in answer}
+        read = self.batch(
+            "guest-file-read", [{"handle": handle, "count": 4096} for handle in handles.values()]
+        )
+        self.batch("guest-file-close", [{"handle": handle} for handle in handles.values()])
+        return {
+            path: text_of(answer["return"]["buf-b64"])
+            for path, answer in zip(handles, read, strict=True)
+            if "return" in answer
+        }
 
     def read_text(self, path: str) -> str:
         """The content of a text file of the guest."""
@@ -153,7 +183,9 @@ class Agent:
         """Write a file of the guest, for instance one of a cgroup."""
         handle = self.command("guest-file-open", path=path, mode=mode)
         try:
-            self.command("guest-file-write", **{"handle": handle, "buf-b64": base64.b64encode(content).decode()})
+            self.command(
+                "guest-file-write", **{"handle": handle, "buf-b64": base64.b64encode(content).decode()}
+            )
             self.command("guest-file-flush", handle=handle)
         finally:
             self.command("guest-file-close", handle=handle)

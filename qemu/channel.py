@@ -1,4 +1,4 @@
-"""Lines of JSON over a unix socket, with a deadline for every wait: what QMP and the guest agent have in common."""
+"""Lines of JSON over a unix socket, with a deadline for every wait: what QMP and the guest agent share."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import os
 import select
 import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 from driver.errors import TholeError
 
@@ -62,7 +63,7 @@ class Channel:
             if left <= 0 or not select.select([], [self._socket], [], left)[1]:
                 raise ChannelTimeout(f"{self.name}: nothing reads the messages since {timeout:.0f} s")
             try:
-                view = view[self._socket.send(view):]
+                view = view[self._socket.send(view) :]
             except (BrokenPipeError, ConnectionResetError) as error:
                 raise ChannelClosed(f"{self.name}: the connection is gone ({error.strerror})") from error
 

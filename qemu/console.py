@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Callable, Iterable
 
 from driver.errors import TholeError
 
@@ -76,11 +76,13 @@ class Console:
             if not running:
                 raise ConsoleError(f"the VM ended, and its console never said `{pattern}`:\n{self.tail()}")
             if time.monotonic() > limit:
-                raise ConsoleError(f"the console did not say `{pattern}` within {timeout:.0f} s:\n{self.tail()}")
+                raise ConsoleError(
+                    f"the console did not say `{pattern}` within {timeout:.0f} s:\n{self.tail()}"
+                )
             time.sleep(POLL)
 
     def trouble(self, allowed: Iterable[str] = ()) -> list[str]:
-        """The lines that no healthy boot has; `allowed` are regular expressions of those that a test provokes."""
+        """The lines that no healthy boot has; `allowed` are expressions for those that a test provokes."""
         return find_trouble(self.text(), allowed)
 
     def check(self, allowed: Iterable[str] = ()) -> None:
@@ -102,5 +104,6 @@ def find_trouble(text: str, allowed: Iterable[str] = ()) -> list[str]:
     return [
         line.strip()
         for line in text.split("\n")
-        if any(pattern.search(line) for pattern in TROUBLE) and not any(pattern.search(line) for pattern in excused)
+        if any(pattern.search(line) for pattern in TROUBLE)
+        and not any(pattern.search(line) for pattern in excused)
     ]

@@ -40,8 +40,8 @@ def trial_firmware() -> bytes:
 def accelerator(kernel: Path) -> str:
     """`kvm` where this kernel has just run under it, else `tcg`.
 
-    /dev/kvm may be there and of no use (nested, forbidden, another architecture), and where a few instructions run
-    a whole kernel may still hang: so five bytes are tried first, then the kernel itself up to its lack of a root.
+    /dev/kvm may be there and of no use (nested, forbidden, another architecture), and where a few instructions
+    run a whole kernel may still hang: so five bytes are tried first, then the kernel up to its lack of a root.
     """
     usable = os.access("/dev/kvm", os.R_OK | os.W_OK) and firmware_runs("kvm", "host")
     return "kvm" if usable and kernel_runs("kvm", "host", kernel) else "tcg"
@@ -60,8 +60,10 @@ def firmware_runs(name: str, cpu: str) -> bool:
 
 
 def kernel_runs(name: str, cpu: str, kernel: Path) -> bool:
-    """Whether a kernel comes as far as its panic about the missing root file system, which ends QEMU with 0."""
-    return trial(name, cpu, "-m", "512", "-smp", "2", "-kernel", os.fspath(kernel), "-append", "panic=-1") == 0
+    """Whether a kernel comes as far as its panic about the missing root, which ends QEMU with 0."""
+    return (
+        trial(name, cpu, "-m", "512", "-smp", "2", "-kernel", os.fspath(kernel), "-append", "panic=-1") == 0
+    )
 
 
 def trial(name: str, cpu: str, *arguments: str) -> int | None:
@@ -71,7 +73,9 @@ def trial(name: str, cpu: str, *arguments: str) -> int | None:
         "-accel", name, "-cpu", cpu, *arguments,
     ]  # fmt: skip
     try:
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=TRIAL_SECONDS, check=False)
+        done = subprocess.run(
+            argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=TRIAL_SECONDS, check=False
+        )
     except subprocess.TimeoutExpired:
         return None
     return done.returncode
@@ -81,13 +85,15 @@ def parse_size(text: str) -> int:
     """`2G`, `1536M`, `512` (MiB) in bytes."""
     match = re.fullmatch(r"(\d+)\s*([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
     if not match:
-        raise TholeError(f"`{text}` is no size", "write a number with K, M, G or T behind it, for instance 2G")
+        raise TholeError(
+            f"`{text}` is no size", "write a number with K, M, G or T behind it, for instance 2G"
+        )
     unit = {"K": 1 << 10, "": MIB, "M": MIB, "G": 1 << 30, "T": 1 << 40}[match[2].upper()]
     return int(match[1]) * unit
 
 
 def available_memory(proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgroup")) -> int:
-    """Bytes that this process may still use: the machine's, or less where our own control group is limited."""
+    """Bytes that this process may still use: the machine's, or less in a limited control group."""
     match = re.search(r"^MemAvailable:\s+(\d+) kB", (proc / "meminfo").read_text(), re.MULTILINE)
     free = int(match[1]) * 1024 if match else 1 << 62
     try:
@@ -110,7 +116,7 @@ def check_memory(wanted: int, minimum: int, available: int | None = None) -> Non
     """Refuse a VM that is too small for a node, or larger than what this machine has left."""
     if wanted < minimum:
         raise TholeError(
-            f"{wanted // MIB} MiB of memory are too little for a node: it needs at least {minimum // MIB} MiB",
+            f"{wanted // MIB} MiB of memory are too little for a node: it needs {minimum // MIB} MiB",
             f"give it more: --memory {minimum // MIB}M",
         )
     free = available_memory() if available is None else available
@@ -142,6 +148,6 @@ def choose_port(port: str | int, address: str = "127.0.0.1") -> int:
             raise TholeError(
                 f"port {number} of {address}, which was to lead to the node's API server, cannot be used:"
                 f" {(error.strerror or str(error)).lower()}",
-                f"choose another with --port NUMBER or --port auto; `ss -ltnp sport = :{number}` shows who has it",
+                f"choose another with --port NUMBER or --port auto; `ss -ltnp sport = :{number}` shows its owner",
             ) from error
     return number

@@ -49,35 +49,38 @@ def check_kernel(path: Path) -> None:
         header = file.read(64)
         if len(header) < 64 or header[:4] != b"\x7fELF":
             raise ImageError(f"the kernel {path} is no ELF file", REBUILD)
-        offset, = struct.unpack_from("<Q", header, 32)
+        (offset,) = struct.unpack_from("<Q", header, 32)
         entry_size, count = struct.unpack_from("<HH", header, 54)
         file.seek(offset)
         table = file.read(entry_size * count)
     if len(table) < entry_size * count:
-        raise ImageError(f"the kernel {path} is cut short: its program headers end after byte {size}", REBUILD)
+        raise ImageError(
+            f"the kernel {path} is cut short: its program headers end after byte {size}", REBUILD
+        )
     for index in range(count):
-        start, = struct.unpack_from("<Q", table, index * entry_size + 8)
-        length, = struct.unpack_from("<Q", table, index * entry_size + 32)
+        (start,) = struct.unpack_from("<Q", table, index * entry_size + 8)
+        (length,) = struct.unpack_from("<Q", table, index * entry_size + 32)
         if start + length > size:
             raise ImageError(
-                f"the kernel {path} is cut short: it has {size} bytes, a segment ends at {start + length}", REBUILD
+                f"the kernel {path} is cut short: it has {size} bytes, a segment ends at {start + length}",
+                REBUILD,
             )
 
 
 def read_gpt(path: Path) -> list[Partition]:
-    """The partitions of a disk image; ImageError where the table is damaged or the file shorter than it says."""
+    """The partitions of a disk image; ImageError where the table is damaged or the file cut short."""
     require(path, "disk image")
     size = path.stat().st_size
     with path.open("rb") as file:
         header = read_header(file, SECTOR, path)
-        backup, = struct.unpack_from("<Q", header, 32)
+        (backup,) = struct.unpack_from("<Q", header, 32)
         if (backup + 1) * SECTOR > size:
             raise ImageError(
                 f"the disk image {path} is cut short: it has {size} bytes, its partition table says"
                 f" {(backup + 1) * SECTOR}", REBUILD,
             )  # fmt: skip
         read_header(file, backup * SECTOR, path)
-        table_at, = struct.unpack_from("<Q", header, 72)
+        (table_at,) = struct.unpack_from("<Q", header, 72)
         count, entry_size, checksum = struct.unpack_from("<III", header, 80)
         file.seek(table_at * SECTOR)
         table = file.read(count * entry_size)
@@ -86,8 +89,8 @@ def read_gpt(path: Path) -> list[Partition]:
     partitions = []
     for at in range(0, len(table), entry_size):
         first, last = struct.unpack_from("<QQ", table, at + 32)
-        if table[at:at + 16] != bytes(16):
-            label = table[at + 56:at + 128].decode("utf-16-le").rstrip("\0")
+        if table[at : at + 16] != bytes(16):
+            label = table[at + 56 : at + 128].decode("utf-16-le").rstrip("\0")
             partitions.append(Partition(label, first * SECTOR, (last - first + 1) * SECTOR))
     return partitions
 
@@ -99,9 +102,11 @@ def read_header(file, offset: int, path: Path) -> bytes:
     if sector[:8] != GPT_SIGNATURE:
         raise ImageError(f"the disk image {path} has no partition table at byte {offset}", REBUILD)
     length, checksum = struct.unpack_from("<II", sector, 12)
-    plain = sector[:16] + bytes(4) + sector[20:min(length, SECTOR)]
+    plain = sector[:16] + bytes(4) + sector[20 : min(length, SECTOR)]
     if zlib.crc32(plain) != checksum:
-        raise ImageError(f"the partition table of {path} is damaged: wrong checksum at byte {offset}", REBUILD)
+        raise ImageError(
+            f"the partition table of {path} is damaged: wrong checksum at byte {offset}", REBUILD
+        )
     return sector
 
 
@@ -110,18 +115,21 @@ def check_disk(path: Path, root_label: str = "thole-root-a") -> None:
     partitions = {partition.label: partition for partition in read_gpt(path)}
     root = partitions.get(root_label)
     if root is None:
-        raise ImageError(f"the disk image {path} has no partition {root_label}, only {sorted(partitions)}", REBUILD)
+        raise ImageError(
+            f"the disk image {path} has no partition {root_label}, only {sorted(partitions)}", REBUILD
+        )
     with path.open("rb") as file:
         file.seek(root.start + 1024)
         block = file.read(128)
-    magic, = struct.unpack_from("<I", block, 0)
+    (magic,) = struct.unpack_from("<I", block, 0)
     if magic != EROFS_MAGIC:
         raise ImageError(f"partition {root_label} of {path} holds no erofs (magic {magic:#x})", REBUILD)
-    blocks, = struct.unpack_from("<I", block, 36)
+    (blocks,) = struct.unpack_from("<I", block, 36)
     needed = blocks << block[12]
     if needed > root.size:
         raise ImageError(
-            f"the root file system in {path} is cut short: {needed} bytes, and its partition has {root.size}", REBUILD
+            f"the root file system in {path} is cut short: {needed} bytes, and its partition has {root.size}",
+            REBUILD,
         )
 
 
@@ -144,7 +152,7 @@ def ext4_problem(path: Path) -> str:
         file.seek(offset + 1024)
         block = file.read(1024)
     magic, state = struct.unpack_from("<HH", block, 56)
-    incompatible, = struct.unpack_from("<I", block, 96)
+    (incompatible,) = struct.unpack_from("<I", block, 96)
     if magic != EXT4_MAGIC:
         return f"no ext4 superblock at byte {offset + 1024}"
     if incompatible & EXT4_NEEDS_RECOVERY:

@@ -7,8 +7,8 @@ import os
 import signal
 import subprocess
 import threading
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Sequence
 
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -67,7 +67,9 @@ class Process:
             text = self.log.read_text(errors="replace")
         except FileNotFoundError:
             return ""
-        return "\n".join(line for line in text.splitlines() if "TCG doesn't support requested feature" not in line)
+        return "\n".join(
+            line for line in text.splitlines() if "TCG doesn't support requested feature" not in line
+        )
 
     def _expire(self) -> None:
         self.overdue = self.alive()

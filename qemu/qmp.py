@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 from driver.errors import TholeError
 from qemu.channel import Channel, ChannelClosed, ChannelTimeout
@@ -68,10 +70,8 @@ class Qmp:
 
     def quit(self) -> None:
         """End QEMU now: for the guest that is a power cut."""
-        try:
+        with contextlib.suppress(ChannelClosed):  # gone before its answer was read: that was asked for
             self.execute("quit")
-        except ChannelClosed:
-            pass  # it went away before its answer was read: that was asked for
 
     def wait_event(self, *names: str, timeout: float) -> dict[str, Any]:
         """The first event of one of these names, also one that came earlier and was not yet asked for."""

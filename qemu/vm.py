@@ -70,7 +70,7 @@ class Vm:
         self._agent: Agent | None = None
 
     def start(self) -> Vm:
-        """Check everything that can be checked, then start QEMU; must run in a thread that outlives the VM."""
+        """Check everything that can be checked, then start QEMU; to be called in a thread that outlives it."""
         config = self.config
         config.artifacts.check()
         host.check_memory(config.memory, config.minimum_memory)
@@ -95,7 +95,9 @@ class Vm:
                 if left and config.port == "auto" and "host forwarding" in said:
                     continue
                 self._remove_sockets()
-                raise VmError(f"QEMU did not start: {said or error.what}", f"its log: {self._process.log}") from error
+                raise VmError(
+                    f"QEMU did not start: {said or error.what}", f"its log: {self._process.log}"
+                ) from error
         raise AssertionError("unreachable")
 
     def arguments(self) -> list[str]:
@@ -103,7 +105,15 @@ class Vm:
         config = self.config
         acceleration = config.accelerator or host.accelerator(config.artifacts.kernel)
         line = f"{COMMAND_LINE} {config.command_line}".strip()
-        argv = [host.qemu_program(), "-nodefaults", "-no-user-config", "-display", "none", "-name", config.name]
+        argv = [
+            host.qemu_program(),
+            "-nodefaults",
+            "-no-user-config",
+            "-display",
+            "none",
+            "-name",
+            config.name,
+        ]
         argv += ["-machine", "q35,hpet=off,vmport=off,smbus=off,sata=off,graphics=off"]
         argv += ["-accel", "kvm", "-cpu", "host"] if acceleration == "kvm" else []
         argv += ["-accel", "tcg,thread=multi", "-cpu", "max"] if acceleration != "kvm" else []
@@ -151,9 +161,13 @@ class Vm:
         if status is None:
             raise VmError(f"the VM still runs after {timeout:.0f} s:\n{self.console.tail()}")
         if self._process.overdue:
-            raise VmError(f"the VM was killed at its deadline of {self._process.deadline:.0f} s:\n{self.console.tail()}")
+            raise VmError(
+                f"the VM was killed at its deadline of {self._process.deadline:.0f} s:\n{self.console.tail()}"
+            )
         if status != 0:
-            raise VmError(f"QEMU ended with {status}: {self._process.complaint()}", f"its log: {self._process.log}")
+            raise VmError(
+                f"QEMU ended with {status}: {self._process.complaint()}", f"its log: {self._process.log}"
+            )
 
     def explain(self) -> str:
         """How the VM stands, for the end of a failure's message."""
@@ -161,7 +175,8 @@ class Vm:
             state = f"killed at its deadline of {self._process.deadline:.0f} s"
         else:
             state = "running" if self.alive() else "ended"
-        return f"VM {self.config.name} ({state}), the end of its console {self.console.path}:\n{self.console.tail()}"
+        console = f"the end of its console {self.console.path}:\n{self.console.tail()}"
+        return f"VM {self.config.name} ({state}), {console}"
 
     def kill(self) -> None:
         """End QEMU now (a power cut for the guest) and take away its sockets."""
@@ -182,13 +197,16 @@ class Vm:
         config = self.config
         data = escape(config.data)
         form = "qcow2" if config.data.suffix == ".qcow2" else "raw"
-        root = f"driver=raw,node-name=root,read-only=on,file.driver=file,file.filename={escape(config.artifacts.disk)}"
+        disk = escape(config.artifacts.disk)
+        root = f"driver=raw,node-name=root,read-only=on,file.driver=file,file.filename={disk}"
         no_flush = "on" if config.throwaway else "off"
         return [
             "-blockdev", root,
             "-device", "virtio-blk-pci,drive=root,serial=thole-root",
-            "-blockdev", f"driver={form},node-name=data,discard=unmap,cache.no-flush={no_flush},"
-                         f"file.driver=file,file.discard=unmap,file.cache.no-flush={no_flush},file.filename={data}",
+            "-blockdev", (
+                f"driver={form},node-name=data,discard=unmap,cache.no-flush={no_flush},"
+                f"file.driver=file,file.discard=unmap,file.cache.no-flush={no_flush},file.filename={data}"
+            ),
             "-device", "virtio-blk-pci,drive=data,serial=thole-data",
         ]  # fmt: skip
 
@@ -204,7 +222,9 @@ class Vm:
         assert self._sockets
         log = escape(self.console.path)
         if self.config.console_socket:
-            console = f"socket,id=console,path={escape(self.config.console_socket)},logfile={log},logappend=off"
+            console = (
+                f"socket,id=console,path={escape(self.config.console_socket)},logfile={log},logappend=off"
+            )
         else:
             console = f"file,id=console,path={log}"
         return [

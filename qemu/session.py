@@ -1,0 +1,63 @@
+"""The folder of a VM that a person runs: its data disk, its logs, its kubeconfig, and who has it now."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from typing import IO
+
+from driver.errors import TholeError
+from qemu.artifacts import CHECKOUT
+from qemu.node import kubectl_environment, kubectl_link
+
+RUN = CHECKOUT / "build" / "run"
+
+
+class Session:
+    """One folder, used by one VM at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._lock: IO[str] | None = None
+
+    def __enter__(self) -> Session:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._lock = open(self.folder / "lock", "a+")  # noqa: SIM115 - held until the session ends
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._lock.seek(0)
+            owner = self._lock.read().strip() or "unknown"
+            self._lock.close()
+            raise TholeError(
+                f"a node already runs from {self.folder} (./thole run with pid {owner})",
+                "use it, end it, or start another one beside it with --name NAME --port auto",
+            ) from None
+        self._lock.truncate(0)
+        self._lock.write(f"{os.getpid()}\n")
+        self._lock.flush()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._lock:
+            self._lock.truncate(0)
+            self._lock.close()
+
+
+def folder_of(name: str) -> Path:
+    """Where the node of that name lives on this machine."""
+    if not name or "/" in name or name.startswith("."):
+        raise TholeError(f"`{name}` is no name for a node's folder", "use letters, digits and dashes")
+    return RUN / name
+
+
+def exec_kubectl(arguments: list[str], program: Path, name: str = "node") -> int:
+    """Become kubectl for the running node of that name; returns only to say that there is none."""
+    folder = folder_of(name)
+    if not (folder / "kubeconfig").is_file():
+        raise TholeError(
+            f"no node runs from {folder}", "start one with ./thole run, and wait until it is Ready"
+        )
+    command = kubectl_link(folder, program)
+    os.execve(command, ["kubectl", *arguments], kubectl_environment(folder))
