@@ -19,7 +19,7 @@ from driver.cache import Cache  # noqa: E402
 from driver.errors import TholeError, guard  # noqa: E402
 from driver.progress import report  # noqa: E402
 from rootfs import check, collect, generate, libraries, pack, packages, profile as profiles  # noqa: E402
-from rootfs.tree import Entry, Tree  # noqa: E402
+from rootfs.tree import Tree  # noqa: E402
 
 ROOTFS = CHECKOUT / "rootfs"
 INIT = "/usr/sbin/init"
@@ -96,18 +96,14 @@ class Composer:
 
 def write(composer: Composer, tree: Tree, stable: set[str], out: Path, epoch: int) -> Path:
     """Write root.tar, root.erofs and root.manifest.json, each under its name only when it is whole."""
-    top = Entry(".", "directory", 0o755, "composer")
-    entries = [top, *tree]
     out.mkdir(parents=True, exist_ok=True)
     archive, image, manifest = (out / name for name in ("root.tar", "root.erofs", "root.manifest.json"))
     parts = {path: path.with_name(f".{path.name}.part") for path in (archive, image, manifest)}
     try:
         report("root", 0, 0, "writing root.tar")
         with open(parts[archive], "wb") as stream:
-            pack.write_tar(entries, stream, epoch)
-        settled = [top, *(entry for entry in tree if entry.path in stable)]
-        rest = [entry for entry in entries if entry.path not in stable]
-        pack.Erofs(composer.cache, epoch).write(settled, rest, parts[image])
+            pack.write_tar([pack.TOP, *tree], stream, epoch)
+        pack.Erofs(composer.cache, epoch).write(tree, stable, parts[image])
         facts = {"profile": composer.profile.name, "architecture": composer.profile.architecture}
         facts["packages"] = composer.unpacked.versions
         pack.write_manifest(tree, facts, image.name, parts[image], parts[manifest])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import posixpath
 import shutil
 import subprocess
 import tarfile
@@ -20,6 +21,7 @@ UUID = "7468c3a1-0000-4000-8000-000000000001"
 # Measured in rootfs/README.md.
 COMPRESSION = ("-zlz4hc,level=9", "-C65536")
 _FORMAT = "1"
+TOP = Entry(".", DIRECTORY, 0o755, "composer")
 _TYPES = {FILE: tarfile.REGTYPE, DIRECTORY: tarfile.DIRTYPE, LINK: tarfile.SYMTYPE}
 _BLOCK = tarfile.BLOCKSIZE
 
@@ -42,17 +44,20 @@ class Erofs:
     rest (init, units, skeleton) added to a copy of it. Both always happen, so the result does not depend on the cache.
     """
 
-    def __init__(self, cache: Cache, epoch: int) -> None:
+    def __init__(self, cache: Cache, epoch: int, workers: int = os.cpu_count() or 1) -> None:
         self.cache = cache
         self.epoch = epoch
+        self.workers = f"--workers={workers}"
         self.command = [*host_tools.tool("mkfs.erofs"), "--quiet", "-d1", f"-T{epoch}", "--all-time", "-U", UUID]
-        self.command += [*COMPRESSION, f"--workers={os.cpu_count() or 1}", "-x-1"]
+        self.command += [*COMPRESSION, "-x-1"]
 
-    def write(self, stable: list[Entry], rest: list[Entry], image: Path) -> None:
-        """Write the image file."""
-        facts = "".join(f"{one.path} {one.kind} {one.mode:o} {one.uid} {one.gid} {_identity(one)}\n" for one in stable)
-        key = digest(_FORMAT, " ".join(self.command[1:]), self.command[0], facts)
-        base = self.cache.entry("root-base", key, lambda made: self._make_base(stable, made / "base.erofs"))
+    def write(self, tree: Tree, stable: set[str], image: Path) -> None:
+        """Write the image of a tree; `stable` are the paths of its part that changes seldom."""
+        settled = with_parents(tree, stable)
+        rest = with_parents(tree, set(tree.entries) - stable)
+        facts = "".join(f"{one.path} {one.kind} {one.mode:o} {one.uid} {one.gid} {_identity(one)}\n" for one in settled)
+        key = digest(_FORMAT, " ".join(self.command), facts)
+        base = self.cache.entry("root-base", key, lambda made: self._make_base(settled, made / "base.erofs"))
         shutil.copyfile(base / "base.erofs", image)
         report("root", 0, 0, "adding init, services and skeleton to the image")
         self._run(["--incremental=data", "--tar=f", str(image)], rest)
@@ -62,7 +67,7 @@ class Erofs:
         self._run(["--tar=f", str(image)], stable)
 
     def _run(self, arguments: list[str], entries: list[Entry]) -> None:
-        command = [*self.command, *arguments]
+        command = [*self.command, self.workers, *arguments]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
             try:
                 write_tar(entries, process.stdin, self.epoch)
@@ -73,6 +78,17 @@ class Erofs:
         if process.returncode != 0:
             reason = output.splitlines()[-1] if output else f"it ended with {process.returncode}"
             raise TholeError(f"mkfs.erofs made no {arguments[-1]}: {reason}", "is the disk full? Else see the log above")
+
+
+def with_parents(tree: Tree, paths: set[str]) -> list[Entry]:
+    """The entries at these paths and all directories above them, the top first: for mkfs.erofs a directory that an
+    archive does not name has mode 0777.
+    """
+    wanted = set(paths)
+    for path in paths:
+        while path := posixpath.dirname(path):
+            wanted.add(path)
+    return [TOP, *(entry for entry in tree if entry.path in wanted)]
 
 
 def _identity(entry: Entry) -> str:
