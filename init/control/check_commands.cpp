@@ -28,7 +28,7 @@ int lint_command(Arguments arguments) {
 
 int config_command(Arguments arguments) {
     if (arguments.size() == 1 && arguments[0] == "reference") {
-        print(node_reference());
+        print(config_reference(node_keys()));
         return 0;
     }
     if (arguments.size() == 2 && arguments[0] == "check") {

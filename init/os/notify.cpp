@@ -20,10 +20,16 @@ namespace {
 constexpr std::size_t kLongestDatagram = 4096;
 constexpr std::size_t kMostDescriptors = 16;
 
+// musl's CMSG_NXTHDR compares a signed with an unsigned length.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-compare"
+cmsghdr* next_part(msghdr& message, cmsghdr* part) { return CMSG_NXTHDR(&message, part); }
+#pragma GCC diagnostic pop
+
 /// Closes descriptors that nobody asked for and finds the sender's credentials.
 std::optional<ucred> take_control_data(msghdr& message) {
     std::optional<ucred> sender;
-    for (cmsghdr* part = CMSG_FIRSTHDR(&message); part != nullptr; part = CMSG_NXTHDR(&message, part)) {
+    for (cmsghdr* part = CMSG_FIRSTHDR(&message); part != nullptr; part = next_part(message, part)) {
         if (part->cmsg_level != SOL_SOCKET) {
             continue;
         }

@@ -143,8 +143,8 @@ void power_down(PowerAction action, bool in_container) {
     if (in_container) {
         ::_exit(0);
     }
-    static constexpr std::array<int, 3> kCommands{RB_POWER_OFF, RB_AUTOBOOT, RB_HALT_SYSTEM};
-    ::reboot(kCommands[static_cast<std::size_t>(action)]);
+    static constexpr std::array<unsigned, 3> kCommands{RB_POWER_OFF, RB_AUTOBOOT, RB_HALT_SYSTEM};
+    ::reboot(static_cast<int>(kCommands[static_cast<std::size_t>(action)]));
     while (true) {
         ::pause();  // a machine that cannot switch itself off
     }
