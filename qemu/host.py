@@ -40,8 +40,8 @@ def trial_firmware() -> bytes:
 def accelerator(kernel: Path) -> str:
     """`kvm` where this kernel has just run under it, else `tcg`.
 
-    /dev/kvm may be there and of no use (nested, forbidden, another architecture), and where a few instructions
-    run a whole kernel may still hang: so five bytes are tried first, then the kernel up to its lack of a root.
+    /dev/kvm may be there and of no use (nested, forbidden, another architecture), and where a few
+    instructions run a whole kernel may still hang: so five bytes are tried first, then the kernel itself.
     """
     usable = os.access("/dev/kvm", os.R_OK | os.W_OK) and firmware_runs("kvm", "host")
     return "kvm" if usable and kernel_runs("kvm", "host", kernel) else "tcg"
@@ -148,6 +148,6 @@ def choose_port(port: str | int, address: str = "127.0.0.1") -> int:
             raise TholeError(
                 f"port {number} of {address}, which was to lead to the node's API server, cannot be used:"
                 f" {(error.strerror or str(error)).lower()}",
-                f"choose another with --port NUMBER or --port auto; `ss -ltnp sport = :{number}` shows its owner",
+                f"choose another with --port NUMBER or --port auto; its owner: `ss -ltnp sport = :{number}`",
             ) from error
     return number

@@ -118,9 +118,7 @@ def end_orderly(vm: Vm, say) -> None:
         vm.wait_end(POWEROFF_PATIENCE)
     except TholeError as error:
         if vm.alive():
-            say(
-                f"the node did not power off within {POWEROFF_PATIENCE} s, and loses its power: {error.what}"
-            )
+            say(f"the node did not power off within {POWEROFF_PATIENCE} s, and loses its power: {error.what}")
 
 
 class Interactive:

@@ -70,19 +70,19 @@ class Vm:
         self._agent: Agent | None = None
 
     def start(self) -> Vm:
-        """Check everything that can be checked, then start QEMU; to be called in a thread that outlives it."""
+        """Check everything that can be checked, then start QEMU; call it in a thread that outlives the VM."""
         config = self.config
         config.artifacts.check()
         host.check_memory(config.memory, config.minimum_memory)
         if config.node_config and not config.node_config.is_file():
             raise TholeError(f"the node configuration {config.node_config} is not there")
+        self._choose_port()
         config.folder.mkdir(parents=True, exist_ok=True)
         if not config.data.exists():
             make_sparse(config.data, config.data_size)
         # Socket paths have at most 107 bytes: the sockets go to a short place of their own.
         self._sockets = Path(tempfile.mkdtemp(prefix="thole-vm-"))
         for left in reversed(range(PORT_TRIES)):
-            self.port = host.choose_port(config.port) if config.network else 0
             self.console.path.unlink(missing_ok=True)
             self._process = Process(self.arguments(), config.folder / "qemu.log", config.deadline)
             try:
@@ -93,6 +93,7 @@ class Vm:
                 said = self._process.complaint()
                 # Another program took the port that `auto` found between the look and QEMU's start.
                 if left and config.port == "auto" and "host forwarding" in said:
+                    self._choose_port()
                     continue
                 self._remove_sockets()
                 raise VmError(
@@ -192,6 +193,9 @@ class Vm:
 
     def __exit__(self, *_: object) -> None:
         self.kill()
+
+    def _choose_port(self) -> None:
+        self.port = host.choose_port(self.config.port) if self.config.network else 0
 
     def _disks(self) -> list[str]:
         config = self.config

@@ -45,6 +45,7 @@ class Lab:
     """The node under test, and what the checks remember for each other."""
 
     config: VmConfig
+    on_start: Callable[[Vm], object] = lambda vm: None  # told of every VM
     vm: Vm | None = None
     results: dict[str, Result] = field(default_factory=dict)
     memory: dict[str, Any] = field(default_factory=dict)
@@ -66,6 +67,7 @@ class Lab:
                 log.replace(
                     log.with_name(f"{log.stem}-{len(list(log.parent.glob(log.stem + '-*')))}{log.suffix}")
                 )
+        self.on_start(self.vm)
         self.vm.start()
         self._node = Node(self.vm)
         return self._node
