@@ -1,7 +1,7 @@
 """Names and choice of tests for `./thole test`, and what a failing VM test shows.
 
-Every test has a name LAYER/NAME: the folder below tests/ and the file without `test_`, with dashes (tests/vm/test_bad_input.py
-is vm/bad-input). A test may give itself another one by the marker `name`, as the native tests do.
+Every test has a name LAYER/NAME: the folder below tests/ and the file without `test_`, with dashes, so that
+tests/vm/test_bad_input.py is vm/bad-input. The marker `name` gives another one, as for the native tests.
 """
 
 from __future__ import annotations

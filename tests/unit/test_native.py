@@ -1,6 +1,6 @@
 """The native C++ tests that Meson built, a test each: unit/NAME for every test of the suite `unit`.
 
-The driver builds build/native before it comes here; what Meson knows of its tests is in its introspection data.
+The driver builds build/native before it comes here; Meson's introspection data names its tests.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ SECONDS = 300
 
 
 def native_tests() -> list[Any]:
-    """One parameter for every test of the native build; without a build one that fails, for nobody would miss them."""
+    """One parameter for every test of the native build; without a build one that fails."""
     if not INTROSPECTION.is_file():
         return [pytest.param(None, id="native-build", marks=pytest.mark.name("unit/native-build"))]
     return [

@@ -86,7 +86,7 @@ def ended(node: Node, way: Callable[[Node], None], reason: str) -> float:
 
 
 def terminate_init(node: Node) -> None:
-    """Send SIGTERM to PID 1, from a pod in the host's pid namespace: the image has neither a shell nor a kill."""
+    """Send SIGTERM to PID 1, from a pod in the host's pid namespace: the image has no kill."""
     node.apply(
         {
             "apiVersion": "v1",
