@@ -41,8 +41,11 @@ class Completed(NamedTuple):
 class Agent:
     """A connection to the guest agent of one VM."""
 
-    def __init__(self, channel: Channel, alive: Callable[[], bool] = lambda: True) -> None:
+    def __init__(
+        self, channel: Channel, alive: Callable[[], bool] = lambda: True, ask_again: float = 5
+    ) -> None:
         self._channel = channel
+        self._pause = ask_again
         self._alive = alive
         self._ids = itertools.count(int(time.time()) % 1_000_000 * 1000)
 
@@ -54,7 +57,7 @@ class Agent:
     def wait(self, timeout: float) -> None:
         """Until the agent in the guest answers."""
         limit = time.monotonic() + timeout
-        asked: set[int] = set()
+        newest = 0
         ask_again = 0.0
         while True:
             now = time.monotonic()
@@ -66,14 +69,16 @@ class Agent:
             if not self._alive():
                 raise AgentError("the VM ended before its guest agent answered")
             if now > ask_again:
-                asked.add(identity := next(self._ids))
+                newest = identity = next(self._ids)
                 self._channel.send(
                     {"execute": "guest-sync-delimited", "arguments": {"id": identity}}, prefix=b"\xff\n"
                 )
-                ask_again = now + 5
+                ask_again = now + self._pause
             try:
-                if self._channel.receive(min(0.25, max(limit - now, 0))).get("return") in asked:
+                # Every question gets its answer some time: only the newest one's says that no other is on its way.
+                if self._channel.receive(min(0.25, max(limit - now, 0))).get("return") == newest:
                     return
+                ask_again = now + self._pause
             except ChannelTimeout:
                 continue
 

@@ -149,10 +149,7 @@ class Interactive:
                 previous = signal.signal(number, lambda *_: self.events.put((LEAVE, "")))
                 stack.callback(signal.signal, number, previous)
             threading.Thread(target=self._watch, args=(Node(vm),), name="readiness", daemon=True).start()
-            status = self._loop(vm)
-        if status:
-            print(f"{vm.explain()}", file=sys.stderr)
-        return status
+            return self._loop(vm)
 
     def say(self, text: str) -> None:
         """Lines of our own, between the node's."""

@@ -179,3 +179,22 @@ def test_a_kubeconfig_leads_through_the_forwarded_port() -> None:
         "clusters:\n- cluster:\n    server: https://10.0.2.15:6443\n  name: x\n", 40001
     )
     assert "    server: https://127.0.0.1:40001\n    tls-server-name: kubernetes\n" in changed
+
+
+def test_the_agent_waits_for_its_newest_answer(pair: tuple[Channel, socket.socket]) -> None:
+    """Several questions wait for an agent that comes late; their answers must not be taken for those of commands."""
+    channel, theirs = pair
+    agent = Agent(channel, ask_again=0.1)
+
+    def late() -> None:
+        time.sleep(0.35)
+        answering(theirs, answer)
+
+    def answer(request: dict[str, Any]) -> bytes:
+        if request["execute"] == "guest-ping":
+            return b'{"return": {}}\n'
+        return b'{"error": {"desc": "stray"}}\n\xff{"return": %d}\n' % request["arguments"]["id"]
+
+    threading.Thread(target=late, daemon=True).start()
+    agent.wait(5)
+    agent.ping(1)
