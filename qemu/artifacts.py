@@ -19,7 +19,7 @@ class Artifacts:
     kernel: Path  # vmlinux, started by PVH
     disk: Path  # GPT with the root file system
     init: Path  # PID 1 as it lies in the root file system
-    kubernetes: Path  # multi-call binary; as `kubectl` it runs on this machine too
+    kubectl: Path  # the node's multi-call binary, which is kubectl by that name, on this machine too
     root_tar: Path  # the root file system as an archive
 
     @classmethod
@@ -29,7 +29,7 @@ class Artifacts:
             kernel=one(build, "vmlinux"),
             disk=one(build, "disk.img"),
             init=one(build, "init"),
-            kubernetes=one(build, "kubernetes"),
+            kubectl=one(build, "kube-node"),
             root_tar=one(build, "root.tar"),
         )
 

@@ -20,7 +20,7 @@ GIB = 1 << 30
 MINIMUM_MEMORY = GIB
 API_PORT = 6443
 AGENT_PORT = "org.qemu.guest_agent.0"
-COMMAND_LINE = "root=PARTLABEL=thole-root-a ro console=ttyS0 loglevel=4 panic=10"
+COMMAND_LINE = "root=PARTLABEL=thole-root-a ro console=ttyS0 loglevel=5 panic=10"
 PORT_TRIES = 3
 
 

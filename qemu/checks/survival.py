@@ -138,7 +138,7 @@ def answers_again(lab: Lab, url: str) -> None:
     def answered() -> bool:
         nonlocal problem
         try:
-            return bool(fetch(lab, url).strip())
+            return bool(fetch(lab, url))
         except TholeError as error:
             problem = error.what
             return False

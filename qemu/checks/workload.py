@@ -23,8 +23,13 @@ def web_pods(lab: Lab) -> list[objects.Object]:
 
 
 def fetch(lab: Lab, url: str) -> str:
-    """What a pod of the cluster gets from a URL."""
-    return lab.node.kubectl("exec", "client", "--", objects.DEMO, "fetch", url, timeout=SHORT)
+    """What a pod of the cluster gets from a URL: the name of the pod that answers, and the path."""
+    answer = lab.node.kubectl("exec", "client", "--", objects.DEMO, "fetch", url, timeout=SHORT).strip()
+    names = {one["metadata"]["name"] for one in web_pods(lab)}
+    expect(
+        answer.split(" ")[0] in names, f"{url} answers {answer!r}, which is none of the pods {sorted(names)}"
+    )
+    return answer
 
 
 @check("a Deployment of two replicas with limits rolls out", needs=("node-ready",))
@@ -78,9 +83,7 @@ def out_of_memory(lab: Lab) -> str:
 @check("a Service answers another pod by its ClusterIP", needs=("deployment-rolls-out",))
 def service_by_address(lab: Lab) -> str:
     address = lab.node.get("service", "web")["spec"]["clusterIP"]
-    answer = fetch(lab, f"http://{address}/")
-    expect(answer.strip(), f"http://{address}/ gave an empty answer")
-    return f"{address}: {answer.strip().splitlines()[0]!r}"
+    return f"{address}: {fetch(lab, f'http://{address}/')!r}"
 
 
 @check("a Service answers another pod by its DNS name", needs=("deployment-rolls-out",))
@@ -96,8 +99,7 @@ def service_by_name(lab: Lab) -> str:
         timeout=SHORT + 30,
     )
     for name in ("web", "web.default.svc.cluster.local"):
-        answer = fetch(lab, f"http://{name}/")
-        expect(answer.strip(), f"http://{name}/ gave an empty answer")
+        fetch(lab, f"http://{name}/")
     return f"web, {name}"
 
 
