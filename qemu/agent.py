@@ -75,7 +75,7 @@ class Agent:
                 )
                 ask_again = now + self._pause
             try:
-                # Every question gets its answer some time: only the newest one's says that no other is on its way.
+                # Every question is answered some time: only after the newest one's answer comes no other.
                 if self._channel.receive(min(0.25, max(limit - now, 0))).get("return") == newest:
                     return
                 ask_again = now + self._pause

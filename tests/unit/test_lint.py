@@ -38,7 +38,7 @@ def test_every_unit_of_the_image_is_right(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("units", "words"),
     [
-        ({"a": "requires = b", "b": "requires = c", "c": "after = a"}, ["cycle", "a", "b", "c"]),
+        ({"a": "requires = b", "b": "requires = c", "c": "after = a"}, ["circle", "a", "b", "c"]),
         ({"a": "requires = a"}, ["a"]),
         ({"a": "requires = nobody"}, ["a", "nobody"]),
         ({"a": "requieres = b", "b": ""}, ["a.unit:3", "requieres", "requires"]),

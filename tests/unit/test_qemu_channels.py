@@ -182,7 +182,7 @@ def test_a_kubeconfig_leads_through_the_forwarded_port() -> None:
 
 
 def test_the_agent_waits_for_its_newest_answer(pair: tuple[Channel, socket.socket]) -> None:
-    """Several questions wait for an agent that comes late; their answers must not be taken for those of commands."""
+    """An agent that comes late answers several questions: none may be taken for that of a command."""
     channel, theirs = pair
     agent = Agent(channel, ask_again=0.1)
 
