@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes a GPT disk image whose first partition is the root file system.
 
-    disk.py --root build/root.erofs --out DIR [--slot-size 512M] [--disk-size 4G]
+disk.py --root build/root.erofs --out DIR [--slot-size 512M] [--disk-size 4G]
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Slot:
 
 
 def slots(root: Path, root_size: int, slot_size: int, architecture: str) -> list[Slot]:
-    """The partitions of an image. Numbers 2 (ESP), 3 (thole-root-b) and 4 (thole-data) are free for an installer."""
+    """The partitions of an image; 2 (ESP), 3 (thole-root-b) and 4 (thole-data) are free for an installer."""
     return [Slot(1, "thole-root-a", gpt.ROOT_TYPES[architecture], max(root_size, slot_size), root)]
 
 
@@ -48,7 +48,9 @@ def layout(wanted: list[Slot], disk_size: int) -> tuple[int, list[gpt.Partition]
     placed, free = [], gpt.aligned(gpt.FIRST_USABLE)
     for slot in wanted:
         end = gpt.aligned(free + -(-slot.size // gpt.SECTOR))
-        placed.append(gpt.Partition(slot.number, slot.name, slot.type, free, end - 1, gpt.fixed_guid(slot.name)))
+        placed.append(
+            gpt.Partition(slot.number, slot.name, slot.type, free, end - 1, gpt.fixed_guid(slot.name))
+        )
         free = end
     smallest = gpt.aligned(free + gpt.TAIL)
     if disk_size and disk_size // gpt.SECTOR < smallest:
@@ -60,14 +62,14 @@ def layout(wanted: list[Slot], disk_size: int) -> tuple[int, list[gpt.Partition]
 
 
 def write(path: Path, wanted: list[Slot], disk_size: int) -> None:
-    """Write the image; it appears under its name only when it is whole. What is empty takes no room on the disk."""
+    """Write the image; it appears under its name only when it is whole. What is empty takes no room."""
     sectors, partitions = layout(wanted, disk_size)
     part = path.with_name(f".{path.name}.part")
     try:
         with open(part, "wb") as stream:
             stream.truncate(sectors * gpt.SECTOR)
             gpt.write(stream, sectors, gpt.fixed_guid("disk"), partitions)
-            for slot, partition in zip(wanted, partitions):
+            for slot, partition in zip(wanted, partitions, strict=True):
                 if slot.source:
                     fill(stream, partition.first * gpt.SECTOR, slot.source)
         os.replace(part, path)
@@ -83,7 +85,9 @@ def fill(stream: BinaryIO, offset: int, source: Path) -> None:
         done = 0
         try:
             while done < left:
-                copied = os.copy_file_range(contents.fileno(), stream.fileno(), left - done, done, offset + done)
+                copied = os.copy_file_range(
+                    contents.fileno(), stream.fileno(), left - done, done, offset + done
+                )
                 if not copied:
                     raise TholeError(f"{source} became shorter while it was copied", "repeat the build")
                 done += copied
@@ -108,8 +112,12 @@ def main() -> int:
     parser.add_argument("--root", required=True, type=Path, metavar="EROFS")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="disk.img goes there")
     parser.add_argument("--arch", default="amd64", choices=sorted(gpt.ROOT_TYPES))
-    parser.add_argument("--slot-size", type=size, default=0, help="room for a root, e.g. 512M (default: what it needs)")
-    parser.add_argument("--disk-size", type=size, default=0, help="size of the disk (default: what its partitions need)")
+    parser.add_argument(
+        "--slot-size", type=size, default=0, help="room for a root, e.g. 512M (default: what it needs)"
+    )
+    parser.add_argument(
+        "--disk-size", type=size, default=0, help="size of the disk (default: what its partitions need)"
+    )
     options = parser.parse_args()
     root_size = erofs.check(options.root)
     options.out.mkdir(parents=True, exist_ok=True)

@@ -25,11 +25,11 @@ def check(path: Path) -> int:
     magic, checksum, features, bits = struct.unpack_from("<IIIB", block, _OFFSET)
     if magic != _MAGIC:
         raise TholeError(f"{path} is no erofs image", _REBUILD)
-    blocks, = struct.unpack_from("<I", block, _OFFSET + 36)
+    (blocks,) = struct.unpack_from("<I", block, _OFFSET + 36)
     expected = blocks << bits
     if size < expected:
         raise TholeError(f"{path} is cut short: it has {size} bytes of {expected}", _REBUILD)
-    head = block[_OFFSET:_OFFSET + 4] + bytes(4) + block[_OFFSET + 8:]
+    head = block[_OFFSET : _OFFSET + 4] + bytes(4) + block[_OFFSET + 8 :]
     if features & _HAS_CHECKSUM and bits == 12 and crc32c(head) != checksum:
         raise TholeError(f"the checksum of {path}'s superblock is wrong", _REBUILD)
     return expected

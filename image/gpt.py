@@ -59,7 +59,14 @@ def write(stream: BinaryIO, sectors: int, disk: uuid.UUID, partitions: list[Part
     for one in partitions:
         name = one.name.encode("utf-16-le")
         _ENTRY.pack_into(
-            table, (one.number - 1) * _ENTRY.size, one.type.bytes_le, one.guid.bytes_le, one.first, one.last, 0, name
+            table,
+            (one.number - 1) * _ENTRY.size,
+            one.type.bytes_le,
+            one.guid.bytes_le,
+            one.first,
+            one.last,
+            0,
+            name,
         )
     stream.seek(0)
     stream.write(_protective_mbr(sectors))
@@ -75,9 +82,13 @@ def check(sectors: int, partitions: list[Partition]) -> None:
     end, numbers = FIRST_USABLE, set()
     for one in sorted(partitions, key=lambda item: item.first):
         if one.first < end or one.last < one.first or one.last > sectors - TAIL - 1:
-            raise ValueError(f"partition {one.name} at sectors {one.first}-{one.last} overlaps another or leaves the disk")
+            raise ValueError(
+                f"partition {one.name} at sectors {one.first}-{one.last} overlaps another or leaves the disk"
+            )
         if not 1 <= one.number <= ENTRIES or one.number in numbers:
-            raise ValueError(f"partition {one.name} has the number {one.number}, which is taken or out of range")
+            raise ValueError(
+                f"partition {one.name} has the number {one.number}, which is taken or out of range"
+            )
         if len(one.name.encode("utf-16-le")) > 72:
             raise ValueError(f"the name {one.name} is longer than 36 characters")
         numbers.add(one.number)
@@ -86,15 +97,29 @@ def check(sectors: int, partitions: list[Partition]) -> None:
 
 def _protective_mbr(sectors: int) -> bytes:
     """An MBR whose one entry, of type 0xee, covers the disk, so that old tools keep their hands off."""
-    entry = struct.pack("<B3sB3sII", 0, b"\x00\x02\x00", 0xEE, b"\xff\xff\xff", 1, min(sectors - 1, 0xFFFFFFFF))
+    entry = struct.pack(
+        "<B3sB3sII", 0, b"\x00\x02\x00", 0xEE, b"\xff\xff\xff", 1, min(sectors - 1, 0xFFFFFFFF)
+    )
     return bytes(446) + entry + bytes(48) + b"\x55\xaa"
 
 
 def _header(here: int, other: int, table_at: int, sectors: int, disk: uuid.UUID, table: bytes) -> bytes:
     def packed(checksum: int) -> bytes:
         return _HEADER.pack(
-            _SIGNATURE, _REVISION, _HEADER.size, checksum, 0, here, other, FIRST_USABLE, sectors - TAIL - 1,
-            disk.bytes_le, table_at, ENTRIES, _ENTRY.size, zlib.crc32(table),
+            _SIGNATURE,
+            _REVISION,
+            _HEADER.size,
+            checksum,
+            0,
+            here,
+            other,
+            FIRST_USABLE,
+            sectors - TAIL - 1,
+            disk.bytes_le,
+            table_at,
+            ENTRIES,
+            _ENTRY.size,
+            zlib.crc32(table),
         )
 
     return packed(zlib.crc32(packed(0))).ljust(SECTOR, b"\0")
@@ -119,5 +144,7 @@ def read(stream: BinaryIO, sectors: int, backup: bool = False) -> tuple[uuid.UUI
     for number, (kind, guid, first, last, _, name) in enumerate(_ENTRY.iter_unpack(table), 1):
         if any(kind):
             text = name.decode("utf-16-le").rstrip("\0")
-            found.append(Partition(number, text, uuid.UUID(bytes_le=kind), first, last, uuid.UUID(bytes_le=guid)))
+            found.append(
+                Partition(number, text, uuid.UUID(bytes_le=kind), first, last, uuid.UUID(bytes_le=guid))
+            )
     return uuid.UUID(bytes_le=disk), found

@@ -47,7 +47,7 @@ def dangling(tree: Tree) -> list[str]:
 
 def _on_node(path: str) -> str:
     """Where a path of the skeleton for /var is when the node runs."""
-    return f"var/{path[len(VAR_SKELETON) + 1:]}" if path.startswith(VAR_SKELETON + "/") else path
+    return f"var/{path[len(VAR_SKELETON) + 1 :]}" if path.startswith(VAR_SKELETON + "/") else path
 
 
 def interpreters(tree: Tree) -> list[str]:
@@ -77,7 +77,11 @@ def _interpreter(entry) -> str:
 
 def required(tree: Tree) -> list[str]:
     """What a kernel and PID 1 cannot do without."""
-    problems = [f"there is no directory /{name}" for name in ("proc", "sys", "dev", "run", "etc", "var") if name not in tree]
+    problems = [
+        f"there is no directory /{name}"
+        for name in ("proc", "sys", "dev", "run", "etc", "var")
+        if name not in tree
+    ]
     init = tree.resolve("sbin/init")
     if init is None or init.kind != FILE or not init.mode & 0o111:
         problems.append("/sbin/init is no executable file")

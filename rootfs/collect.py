@@ -60,14 +60,18 @@ def artifacts(tree: Tree, profile: Profile, folder: Path, built: dict[str, Path]
     """Built files of the services, placed as services/NAME/install.ini says."""
     unknown = sorted(set(built) - set(profile.services))
     if unknown:
-        raise TholeError(f"--artifacts names {unknown[0]}, which profile {profile.name} does not have", "leave it out")
+        raise TholeError(
+            f"--artifacts names {unknown[0]}, which profile {profile.name} does not have", "leave it out"
+        )
     for name in profile.services:
         rules = folder / name / INSTALL
         if not rules.is_file():
             continue
         read.append(rules)
         if name not in built:
-            raise TholeError(f"{rules} installs built files, but nobody said where they are", f"add --artifacts {name}=DIR")
+            raise TholeError(
+                f"{rules} installs built files, but nobody said where they are", f"add --artifacts {name}=DIR"
+            )
         parser = configparser.ConfigParser(delimiters=("=",), interpolation=None)
         parser.optionxform = str
         try:
@@ -86,14 +90,18 @@ def artifacts(tree: Tree, profile: Profile, folder: Path, built: dict[str, Path]
 def binary(tree: Tree, place: str, source: Path, origin: str, read: list[Path]) -> None:
     """Install a file; a place that ends in a slash takes a folder's files, or those that a pattern fits."""
     if not place.startswith("/"):
-        raise TholeError(f"{place} of {origin} is no absolute path", "give the path on the node, with / in front")
+        raise TholeError(
+            f"{place} of {origin} is no absolute path", "give the path on the node, with / in front"
+        )
     if not place.endswith("/"):
         _install(tree, place, source, origin, read)
         return
     found = sorted(source.iterdir()) if source.is_dir() else sorted(source.parent.glob(source.name))
     files = [path for path in found if path.is_file() and not path.name.startswith(".")]
     if not files:
-        raise TholeError(f"there are no files {source} to install in {place}", "build them first: ./thole build")
+        raise TholeError(
+            f"there are no files {source} to install in {place}", "build them first: ./thole build"
+        )
     read.append(source if source.is_dir() else source.parent)
     for path in files:
         _install(tree, place + path.name, path, origin, read)

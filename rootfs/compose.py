@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Composes a node's root file system: Debian packages, skeleton, services, binaries and init into tar and erofs.
+"""Composes a node's root: Debian packages, skeleton, services, binaries and init into tar and erofs.
 
-    compose.py --profile kubernetes --init build/x86_64/init/init --artifacts containerd=DIR --out DIR
+compose.py --profile kubernetes --init build/x86_64/init/init --artifacts containerd=DIR --out DIR
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ sys.path.insert(0, str(CHECKOUT))
 from driver.cache import Cache  # noqa: E402
 from driver.errors import TholeError, guard  # noqa: E402
 from driver.progress import report  # noqa: E402
-from rootfs import check, collect, generate, libraries, pack, packages, profile as profiles  # noqa: E402
+from rootfs import check, collect, generate, libraries, pack, packages  # noqa: E402
+from rootfs import profile as profiles  # noqa: E402
 from rootfs.tree import Tree  # noqa: E402
 
 ROOTFS = CHECKOUT / "rootfs"
@@ -29,17 +30,25 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description="Compose a node's root file system.")
     parser.add_argument("--profile", required=True, help="name of a file in rootfs/profiles/")
-    parser.add_argument("--arch", default="amd64", choices=sorted(profiles.TRIPLETS), help="Debian architecture")
+    parser.add_argument(
+        "--arch", default="amd64", choices=sorted(profiles.TRIPLETS), help="Debian architecture"
+    )
     parser.add_argument("--init", required=True, type=Path, metavar="BINARY", help="the static init")
     parser.add_argument("--services", type=Path, default=CHECKOUT / "services", metavar="DIR")
     parser.add_argument("--profiles", type=Path, default=ROOTFS / "profiles", metavar="DIR")
     parser.add_argument("--skeleton", type=Path, default=ROOTFS / "skeleton", metavar="DIR")
     parser.add_argument(
-        "--binary", action="append", default=[], metavar="DEST=PATH",
+        "--binary",
+        action="append",
+        default=[],
+        metavar="DEST=PATH",
         help="install a built file; DEST ending in / takes a folder's files (or PATH with a pattern)",
     )
     parser.add_argument(
-        "--artifacts", action="append", default=[], metavar="SERVICE=DIR",
+        "--artifacts",
+        action="append",
+        default=[],
+        metavar="SERVICE=DIR",
         help="build folder of a service, installed by its services/SERVICE/install.ini",
     )
     parser.add_argument("--out", required=True, type=Path, metavar="DIR")
@@ -56,7 +65,7 @@ def split(option: str, items: list[str]) -> list[tuple[str, str]]:
 
 
 class Composer:
-    """The steps from a profile to a checked tree. `stable` are the paths that change seldom: packages and binaries."""
+    """The steps from a profile to a checked tree."""
 
     def __init__(self, options: argparse.Namespace, cache: Cache) -> None:
         self.options = options

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Iterator, NamedTuple
+from typing import NamedTuple
 
 from driver.errors import TholeError
 
@@ -37,7 +38,9 @@ def members(package: Path) -> Iterator[Member]:
                     contents = data.extractfile(info).read()
                     yield Member(_clean(info.name), info.mode & 0o777, info.uid, info.gid, contents, "")
     except (tarfile.TarError, EOFError, OSError) as error:
-        raise TholeError(f"{package.name} is damaged: {error}", "./thole clean --cache, then repeat") from error
+        raise TholeError(
+            f"{package.name} is damaged: {error}", "./thole clean --cache, then repeat"
+        ) from error
 
 
 def _clean(name: str) -> str:
@@ -58,7 +61,7 @@ def _data(package: Path) -> bytes:
             if name.startswith("data.tar"):
                 if name.removeprefix("data.tar") not in _SUFFIXES:
                     raise TholeError(
-                        f"{package.name} is compressed as {name}, which Python {tarfile.__name__} cannot read",
+                        f"{package.name} is compressed as {name}, which Python cannot read",
                         "use a package of Debian itself, they are .xz",
                     )
                 data = stream.read(size)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Callable
 
 MAGIC = b"\x7fELF"
 MACHINES = {"amd64": 62, "arm64": 183}
@@ -28,7 +28,7 @@ class Elf:
 
 
 def parse(read: Reader) -> Elf:
-    """Read a 64-bit little-endian ELF file by `read(offset, size)`; ValueError where it is anything else or damaged.
+    """Read a 64-bit little-endian ELF file by `read(offset, size)`; ValueError where it is none or damaged.
 
     Only the tables are read, so a binary of 100 MB costs no more than a small one.
     """
@@ -54,7 +54,7 @@ def _parse(head: bytes, read: Reader) -> Elf:
             interpreter = read(offset, size).rstrip(b"\0").decode()
         elif kind == _PT_DYNAMIC:
             dynamic = read(offset, size)
-    tags = list(_TAG.iter_unpack(dynamic[:len(dynamic) // _TAG.size * _TAG.size]))
+    tags = list(_TAG.iter_unpack(dynamic[: len(dynamic) // _TAG.size * _TAG.size]))
     values = dict(tags)
     if _DT_STRTAB not in values:
         return Elf(machine, interpreter)

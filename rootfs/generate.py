@@ -14,9 +14,15 @@ def directories(tree: Tree, profile: Profile) -> None:
     for directory in profile.directories.values():
         uid = _account(profile, directory.owner, directory.path).uid
         if directory.group not in profile.groups:
-            raise TholeError(f"/{directory.path} belongs to group {directory.group}, which is not in [groups]", "add it")
+            raise TholeError(
+                f"/{directory.path} belongs to group {directory.group}, which is not in [groups]", "add it"
+            )
         tree.directory(
-            directory.path, f"profile {profile.name}", directory.mode, uid=uid, gid=profile.groups[directory.group]
+            directory.path,
+            f"profile {profile.name}",
+            directory.mode,
+            uid=uid,
+            gid=profile.groups[directory.group],
         )
 
 
@@ -32,7 +38,9 @@ def links(tree: Tree, profile: Profile) -> None:
         tree.link(path, target, f"profile {profile.name}")
     for path, target in profile.alternatives.items():
         if tree.resolve(target) is None:
-            raise TholeError(f"the alternative {path} = {target} leads nowhere", f"mend [alternatives] of {profile.name}")
+            raise TholeError(
+                f"the alternative {path} = {target} leads nowhere", f"mend [alternatives] of {profile.name}"
+            )
         tree.link(path, target, f"alternative of profile {profile.name}")
 
 
@@ -48,10 +56,15 @@ def accounts(tree: Tree, profile: Profile) -> None:
 
 
 def _check_ids(profile: Profile) -> None:
-    for what, ids in (("uid", [one.uid for one in profile.accounts.values()]), ("gid", list(profile.groups.values()))):
+    for what, ids in (
+        ("uid", [one.uid for one in profile.accounts.values()]),
+        ("gid", list(profile.groups.values())),
+    ):
         twice = sorted({number for number in ids if ids.count(number) > 1})
         if twice:
             raise TholeError(f"profile {profile.name} gives {what} {twice[0]} twice", "choose another number")
     for account in profile.accounts.values():
         if account.gid not in profile.groups.values():
-            raise TholeError(f"account {account.name} has gid {account.gid}, which is no group", "add it to [groups]")
+            raise TholeError(
+                f"account {account.name} has gid {account.gid}, which is no group", "add it to [groups]"
+            )

@@ -1,14 +1,15 @@
 """/etc/ld.so.cache in glibc's present format ("glibc-ld.so.cache1.1"), written without running ldconfig.
 
-ldconfig knows only its own architecture and wants an unpacked tree; the format is a header, a table of 24-byte entries
-sorted as the loader's binary search expects, and the strings.
+ldconfig knows only its own architecture and wants an unpacked tree; the format is a header, a table of
+24-byte entries sorted as the loader's binary search expects, and the strings.
 """
 
 from __future__ import annotations
 
 import functools
 import struct
-from typing import Iterable, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple
 
 _MAGIC = b"glibc-ld.so.cache1.1"
 _HEADER = struct.Struct("<20sIIB3xI12x")
@@ -26,7 +27,7 @@ class Library(NamedTuple):
 
 
 def compare(left: str, right: str) -> int:
-    """The loader's order of names: runs of digits count as numbers, a digit comes after any other character."""
+    """The loader's order: runs of digits count as numbers, a digit comes after any other character."""
     i = j = 0
     while i < len(left):
         a, b = left[i], right[j] if j < len(right) else "\0"
@@ -75,7 +76,7 @@ def parse(cache: bytes) -> list[Library]:
         raise ValueError("not a glibc-ld.so.cache1.1 file")
 
     def string(offset: int) -> str:
-        return cache[offset:cache.index(b"\0", offset)].decode()
+        return cache[offset : cache.index(b"\0", offset)].decode()
 
     entries = (_ENTRY.unpack_from(cache, _HEADER.size + index * _ENTRY.size) for index in range(count))
     return [Library(string(key), string(value)) for _flags, key, value, _os, _hwcap in entries]

@@ -21,9 +21,9 @@ def facts(entry: Entry) -> elf.Elf | None:
 
 
 def take_needed(tree: Tree, available: Tree, profile: Profile) -> None:
-    """Move from `available` into `tree` the libraries that its ELF files need, and those that these need.
+    """Move from `available` into `tree` what its ELF files need, and what that needs.
 
-    Missing ones name file and library; a library package that nothing needs is an error, so the list stays true.
+    Missing ones name file and library; a library package that nothing needs is an error too.
     """
     pending = [(entry, found) for entry in tree if (found := facts(entry))]
     seen = {entry.path for entry, _ in pending}
@@ -38,7 +38,9 @@ def take_needed(tree: Tree, available: Tree, profile: Profile) -> None:
     used = {entry.origin for entry in tree}
     idle = sorted({entry.origin for entry in available if entry.kind == FILE} - used)
     if idle:
-        raise TholeError(f"nothing in the image needs {', '.join(idle)}", f"take it off [libraries] of {profile.name}")
+        raise TholeError(
+            f"nothing in the image needs {', '.join(idle)}", f"take it off [libraries] of {profile.name}"
+        )
 
 
 def _check_machine(entry: Entry, found: elf.Elf, profile: Profile) -> None:
@@ -50,7 +52,7 @@ def _check_machine(entry: Entry, found: elf.Elf, profile: Profile) -> None:
 
 
 def _find(name: str, entry: Entry, found: elf.Elf, tree: Tree, available: Tree, profile: Profile) -> Entry:
-    """The file that the loader would take for a needed library; moved into the tree where it is only available."""
+    """The file that the loader would take; moved into the tree where it is only available."""
     for directory in _directories(entry, found, profile):
         path = f"{directory}/{name}"
         resolved = tree.resolve(path)
@@ -78,7 +80,9 @@ def _move(path: str, tree: Tree, available: Tree) -> Entry:
         return entry
     target = posixpath.normpath(posixpath.join(posixpath.dirname(path), entry.target))
     if target not in available:
-        raise TholeError(f"/{path} of {entry.origin} leads to {entry.target}, which is not there", "widen its `keep`")
+        raise TholeError(
+            f"/{path} of {entry.origin} leads to {entry.target}, which is not there", "widen its `keep`"
+        )
     return _move(target, tree, available)
 
 
@@ -93,6 +97,8 @@ def write_cache(tree: Tree, profile: Profile) -> None:
             found.append(ldcache.Library(known.soname, f"/{posixpath.dirname(entry.path)}/{known.soname}"))
     for library in found:
         if tree.resolve(library.path) is None:
-            raise TholeError(f"{library.path} is no path in the image, but a library is called so", "keep its link too")
+            raise TholeError(
+                f"{library.path} is no path in the image, but a library is called so", "keep its link too"
+            )
     if found:
         tree.file("etc/ld.so.cache", ldcache.build(found, profile.architecture), "composer")

@@ -8,8 +8,9 @@ import posixpath
 import shutil
 import subprocess
 import tarfile
+from collections.abc import Iterable
 from pathlib import Path
-from typing import BinaryIO, Iterable
+from typing import BinaryIO
 
 from driver import host_tools
 from driver.cache import Cache, digest, file_sha256
@@ -19,7 +20,7 @@ from rootfs.tree import DIRECTORY, FILE, LINK, Entry, Tree
 
 UUID = "7468c3a1-0000-4000-8000-000000000001"
 # Measured in rootfs/README.md.
-COMPRESSION = ("-zlz4hc,level=9", "-C65536")
+COMPRESSION = ("-zlz4hc,level=6", "-C65536")
 _FORMAT = "1"
 TOP = Entry(".", DIRECTORY, 0o755, "composer")
 _TYPES = {FILE: tarfile.REGTYPE, DIRECTORY: tarfile.DIRTYPE, LINK: tarfile.SYMTYPE}
@@ -40,22 +41,34 @@ def write_tar(entries: Iterable[Entry], stream: BinaryIO, epoch: int) -> None:
 
 
 class Erofs:
-    """Makes images in two steps: the stable part (packages, big binaries) compressed once and kept in the cache, the
-    rest (init, units, skeleton) added to a copy of it. Both always happen, so the result does not depend on the cache.
+    """Makes images in two steps.
+
+    The stable part (packages, big binaries) is compressed once and kept in the cache; the rest (init, units,
+    skeleton) is added to a copy of it. Both always happen, so the result does not depend on the cache.
     """
 
     def __init__(self, cache: Cache, epoch: int, workers: int = os.cpu_count() or 1) -> None:
         self.cache = cache
         self.epoch = epoch
         self.workers = f"--workers={workers}"
-        self.command = [*host_tools.tool("mkfs.erofs"), "--quiet", "-d1", f"-T{epoch}", "--all-time", "-U", UUID]
+        self.command = [
+            *host_tools.tool("mkfs.erofs"),
+            "--quiet",
+            "-d1",
+            f"-T{epoch}",
+            "--all-time",
+            "-U",
+            UUID,
+        ]
         self.command += [*COMPRESSION, "-x-1"]
 
     def write(self, tree: Tree, stable: set[str], image: Path) -> None:
         """Write the image of a tree; `stable` are the paths of its part that changes seldom."""
         settled = with_parents(tree, stable)
         rest = with_parents(tree, set(tree.entries) - stable)
-        facts = "".join(f"{one.path} {one.kind} {one.mode:o} {one.uid} {one.gid} {_identity(one)}\n" for one in settled)
+        facts = "".join(
+            f"{one.path} {one.kind} {one.mode:o} {one.uid} {one.gid} {_identity(one)}\n" for one in settled
+        )
         key = digest(_FORMAT, " ".join(self.command), facts)
         base = self.cache.entry("root-base", key, lambda made: self._make_base(settled, made / "base.erofs"))
         shutil.copyfile(base / "base.erofs", image)
@@ -63,12 +76,16 @@ class Erofs:
         self._run(["--incremental=data", "--tar=f", str(image)], rest)
 
     def _make_base(self, stable: list[Entry], image: Path) -> None:
-        report("root", 0, 0, f"compressing {sum(one.size for one in stable) >> 20} MiB of packages and binaries")
+        report(
+            "root", 0, 0, f"compressing {sum(one.size for one in stable) >> 20} MiB of packages and binaries"
+        )
         self._run(["--tar=f", str(image)], stable)
 
     def _run(self, arguments: list[str], entries: list[Entry]) -> None:
         command = [*self.command, self.workers, *arguments]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        ) as process:
             try:
                 write_tar(entries, process.stdin, self.epoch)
                 process.stdin.close()
@@ -77,12 +94,15 @@ class Erofs:
             output = process.stdout.read().decode(errors="replace").strip()
         if process.returncode != 0:
             reason = output.splitlines()[-1] if output else f"it ended with {process.returncode}"
-            raise TholeError(f"mkfs.erofs made no {arguments[-1]}: {reason}", "is the disk full? Else see the log above")
+            raise TholeError(
+                f"mkfs.erofs made no {arguments[-1]}: {reason}", "is the disk full? Else see the log above"
+            )
 
 
 def with_parents(tree: Tree, paths: set[str]) -> list[Entry]:
-    """The entries at these paths and all directories above them, the top first: for mkfs.erofs a directory that an
-    archive does not name has mode 0777.
+    """The entries at these paths and all directories above them, the top first.
+
+    For mkfs.erofs a directory that an archive implies without naming it has mode 0777.
     """
     wanted = set(paths)
     for path in paths:

@@ -55,7 +55,12 @@ def _key(profile: Profile, files: dict[str, Path]) -> str:
     parts = [_FORMAT]
     for name, path in sorted(files.items()):
         package = profile.packages[name]
-        parts += [path.name, path.parent.name, " ".join(package.keep.patterns), " ".join(package.drop.patterns)]
+        parts += [
+            path.name,
+            path.parent.name,
+            " ".join(package.keep.patterns),
+            " ".join(package.drop.patterns),
+        ]
     return digest(*parts)
 
 
@@ -66,7 +71,9 @@ def _make(profile: Profile, files: dict[str, Path], made: Path) -> None:
         for number, (name, path) in enumerate(sorted(files.items())):
             report("root", number, len(files), f"unpacking {name}")
             index += _items(profile.packages[name], path, contents)
-    unused = [(package.name, pattern) for package in profile.packages.values() for pattern in package.keep.unused()]
+    unused = [
+        (package.name, pattern) for package in profile.packages.values() for pattern in package.keep.unused()
+    ]
     if unused:
         name, pattern = unused[0]
         raise TholeError(
@@ -87,7 +94,12 @@ def _items(package: Package, path: Path, contents: BinaryIO) -> list[dict]:
         if is_copyright:
             item["copyright"] = True
         if member.data is not None:
-            item |= {"offset": contents.tell(), "size": len(member.data), "uid": member.uid, "gid": member.gid}
+            item |= {
+                "offset": contents.tell(),
+                "size": len(member.data),
+                "uid": member.uid,
+                "gid": member.gid,
+            }
             item["sha256"] = hashlib.sha256(member.data).hexdigest()
             contents.write(member.data)
         items.append(item)
@@ -115,7 +127,9 @@ def concatenate(unpacked: Unpacked, rules: dict[str, str]) -> None:
     for path, pattern in rules.items():
         parts = [entry for entry in unpacked.tree if entry.kind == FILE and matches(pattern, entry.path)]
         if not parts:
-            raise TholeError(f"no file of the packages is {pattern}, of which /{path} is to be made", "mend [concatenate]")
+            raise TholeError(
+                f"no file of the packages is {pattern}, of which /{path} is to be made", "mend [concatenate]"
+            )
         joined = b"".join(entry.content.read().rstrip(b"\n") + b"\n" for entry in parts)
         for entry in parts:
             unpacked.tree.remove(entry.path)
@@ -132,7 +146,7 @@ def _remove_empty(tree: Tree, directories: set[str]) -> None:
 
 
 def add_copyright(unpacked: Unpacked, tree: Tree) -> None:
-    """One file with the copyright notices of all packages that are in the image: their licences ask for it."""
+    """One file with the copyright notices of all packages in the image: their licences ask for it."""
     present = {entry.origin.removeprefix("package ") for entry in tree if entry.origin.startswith("package ")}
     parts = []
     for package in sorted(present):

@@ -17,7 +17,7 @@ def compiled(pattern: str) -> re.Pattern[str]:
             rest = rest[2:]
         elif bracket:
             out.append(f"[{'^' if bracket[1] else ''}{bracket[2]}]")
-            rest = rest[bracket.end():]
+            rest = rest[bracket.end() :]
         else:
             out.append({"*": "[^/]*", "?": "[^/]"}.get(rest[0]) or re.escape(rest[0]))
             rest = rest[1:]

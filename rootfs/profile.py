@@ -98,7 +98,9 @@ def load(name: str, folder: Path, architecture: str = "amd64") -> Profile:
 def _read(name: str, folder: Path, profile: Profile, above: list[str]) -> None:
     path = folder / f"{name}.ini"
     if name in above:
-        raise TholeError(f"profiles extend each other in a circle: {' -> '.join([*above, name])}", f"mend {path}")
+        raise TholeError(
+            f"profiles extend each other in a circle: {' -> '.join([*above, name])}", f"mend {path}"
+        )
     if not path.is_file():
         raise TholeError(f"there is no profile {name} ({path})", f"use one of {', '.join(_names(folder))}")
     # Keys are paths and package names: case counts, and the colon is no delimiter.
@@ -143,13 +145,17 @@ def _section(profile: Profile, path: Path, section: str, items: dict[str, str]) 
     elif section == "directories":
         profile.directories.update({name: _directory(path, name, value) for name, value in items.items()})
     elif section != "profile":
-        getattr(profile, section).update({_expand(profile, key): _expand(profile, value) for key, value in items.items()})
+        getattr(profile, section).update(
+            {_expand(profile, key): _expand(profile, value) for key, value in items.items()}
+        )
 
 
 def _check_keys(path: Path, section: str, items: dict[str, str], known: set[str]) -> None:
     if section not in _SECTIONS and not section.startswith("package "):
         near = difflib.get_close_matches(section, [*_SECTIONS, "package NAME"], 1)
-        raise TholeError(f"{path}: unknown section [{section}]", f"did you mean [{near[0]}]?" if near else "remove it")
+        raise TholeError(
+            f"{path}: unknown section [{section}]", f"did you mean [{near[0]}]?" if near else "remove it"
+        )
     for key in items:
         if key not in known:
             near = difflib.get_close_matches(key, known, 1)
@@ -161,10 +167,14 @@ def _expand(profile: Profile, text: str) -> str:
     return text.replace("{lib}", profile.library_directory)
 
 
-def _package(profile: Profile, path: Path, name: str, items: dict[str, str], library: bool = False) -> Package:
+def _package(
+    profile: Profile, path: Path, name: str, items: dict[str, str], library: bool = False
+) -> Package:
     keep = _expand(profile, items.get("keep", "")).split()
     if not keep or not items.get("why"):
-        raise TholeError(f"{path}: package {name} needs 'why' and 'keep'", "say what it is for and which paths stay")
+        raise TholeError(
+            f"{path}: package {name} needs 'why' and 'keep'", "say what it is for and which paths stay"
+        )
     drop = _expand(profile, items.get("drop", "")).split()
     return Package(name, items["why"], Patterns(keep), Patterns(drop), library)
 
@@ -188,5 +198,7 @@ def _directory(path: Path, name: str, value: str) -> Directory:
         mode = int(fields[0], 8)
         owner, group = fields[1].split(":") if len(fields) > 1 else ("root", "root")
     except (ValueError, IndexError) as error:
-        raise TholeError(f"{path}: directory {name} = {value}", "write it as: PATH = MODE [OWNER:GROUP]") from error
+        raise TholeError(
+            f"{path}: directory {name} = {value}", "write it as: PATH = MODE [OWNER:GROUP]"
+        ) from error
     return Directory(name, mode, owner, group)

@@ -1,6 +1,7 @@
 """The root file system as data: paths with kind, mode, owner and contents, before anything is written.
 
-Nothing here touches owners or modes of real files, so composing needs no root, no user namespace and no scratch tree.
+Nothing here touches owners or modes of real files, so composing needs no root, no user namespace and no
+scratch tree.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ import functools
 import hashlib
 import posixpath
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, Iterator
+from typing import BinaryIO
 
 from driver.errors import TholeError
 
@@ -88,7 +90,7 @@ class Content:
 
 @dataclass(frozen=True)
 class Entry:
-    """One path of the root. `path` has no slash in front; `origin` says where it came from, for errors and the manifest."""
+    """One path of the root; `path` has no slash in front, `origin` says where it came from."""
 
     path: str
     kind: str
@@ -170,7 +172,8 @@ class Tree:
             existing = self.entries.get(parent)
             if existing and existing.kind != DIRECTORY:
                 raise TholeError(
-                    f"/{entry.path} of {entry.origin} lies below /{parent}, which is a {existing.kind} from {existing.origin}",
+                    f"/{entry.path} of {entry.origin} lies below /{parent},"
+                    f" which is a {existing.kind} from {existing.origin}",
                     "give the path that the link leads to",
                 )
             if existing:
@@ -179,7 +182,9 @@ class Tree:
             self._implied.add(parent)
             parent = posixpath.dirname(parent)
 
-    def file(self, path: str, source: bytes | str | Path | Content, origin: str, mode: int = 0o644, **owner: int) -> None:
+    def file(
+        self, path: str, source: bytes | str | Path | Content, origin: str, mode: int = 0o644, **owner: int
+    ) -> None:
         """Add a file."""
         content = source if isinstance(source, Content) else Content.of(source)
         self.add(Entry(path, FILE, mode, origin, content=content, **owner))

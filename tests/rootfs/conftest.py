@@ -35,7 +35,9 @@ def make_elf(needed=(), soname="", interpreter="", machine=62, run_path="", dyna
     def segment(kind: int, offset: int, size: int) -> bytes:
         return struct.pack("<IIQQQQQQ", kind, 5, offset, offset, offset, size, size, 8)
 
-    head = struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\x02\x01\x01", 3, machine, 1, 0, 64, 0, 0, 64, 56, count, 0, 0, 0)
+    head = struct.pack(
+        "<16sHHIQQQIHHHHHH", b"\x7fELF\x02\x01\x01", 3, machine, 1, 0, 64, 0, 0, 64, 56, count, 0, 0, 0
+    )
     segments = segment(1, 0, total)
     segments += segment(3 if interpreter else 0, interpreter_at, len(interpreter) + 1)
     segments += segment(2 if is_dynamic else 0, dynamic_at, len(section))

@@ -25,7 +25,9 @@ def test_a_whole_tree_passes(elf_file, settings):
     check.check(whole(elf_file), settings)
 
 
-@pytest.mark.parametrize("path", ["usr/bin/sh", "usr/bin/dbus-daemon", "usr/lib/systemd/systemd", "usr/bin/python3.13"])
+@pytest.mark.parametrize(
+    "path", ["usr/bin/sh", "usr/bin/dbus-daemon", "usr/lib/systemd/systemd", "usr/bin/python3.13"]
+)
 def test_forbidden_names_are_found_wherever_they_are(elf_file, settings, path):
     tree = whole(elf_file)
     tree.file(path, "", "package x")
@@ -47,9 +49,7 @@ def test_a_link_to_nowhere_is_found(elf_file, settings):
         check.check(tree, settings)
 
 
-@pytest.mark.parametrize(
-    "text", [b"#!/bin/sh\n", b"#! /usr/bin/env sh -e\n", b"#!/usr/bin/awk -f"]
-)
+@pytest.mark.parametrize("text", [b"#!/bin/sh\n", b"#! /usr/bin/env sh -e\n", b"#!/usr/bin/awk -f"])
 def test_a_script_without_its_interpreter_is_found(elf_file, settings, text):
     tree = whole(elf_file)
     tree.file("usr/bin/x", text, "service x", 0o755)
@@ -100,7 +100,9 @@ def services(tmp_path, settings, **files):
 
 def test_a_service_folder_is_placed(tmp_path, settings):
     folder = services(
-        tmp_path, settings, **{"one.unit": "u", "templates__etc__one.conf": "t", "root__usr__share__x": "r", "build.py": ""}
+        tmp_path,
+        settings,
+        **{"one.unit": "u", "templates__etc__one.conf": "t", "root__usr__share__x": "r", "build.py": ""},
     )
     tree, read = Tree(), []
     collect.services(tree, settings, folder, read)

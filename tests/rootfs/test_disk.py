@@ -40,7 +40,9 @@ def test_both_tables_agree_and_the_root_is_in_place(tmp_path):
         assert str(one.type) == "4f68bce3-e8cd-4db1-96e7-fbcaf984b709"
         stream.seek(one.first * gpt.SECTOR)
         assert stream.read(root.stat().st_size) == root.read_bytes()
-    assert (one.last + 1) % gpt.ALIGNMENT == 0 and (one.last + 1 - one.first) * gpt.SECTOR >= root.stat().st_size
+    assert (one.last + 1) % gpt.ALIGNMENT == 0 and (
+        one.last + 1 - one.first
+    ) * gpt.SECTOR >= root.stat().st_size
 
 
 def test_the_header_is_as_the_standard_says(tmp_path):
@@ -50,14 +52,14 @@ def test_the_header_is_as_the_standard_says(tmp_path):
     sectors = len(data) // 512
     assert data[510:512] == b"\x55\xaa" and data[450] == 0xEE
     assert struct.unpack_from("<II", data, 454) == (1, sectors - 1)
-    header = bytearray(data[512:512 + 92])
+    header = bytearray(data[512 : 512 + 92])
     assert header[:8] == b"EFI PART" and struct.unpack_from("<I", header, 12) == (92,)
-    checksum, = struct.unpack_from("<I", header, 16)
+    (checksum,) = struct.unpack_from("<I", header, 16)
     header[16:20] = bytes(4)
     assert zlib.crc32(header) == checksum
     here, other, first, last = struct.unpack_from("<QQQQ", header, 24)
     assert (here, other, first, last) == (1, sectors - 1, 34, sectors - 34)
-    assert zlib.crc32(data[1024:1024 + 128 * 128]) == struct.unpack_from("<I", header, 88)[0]
+    assert zlib.crc32(data[1024 : 1024 + 128 * 128]) == struct.unpack_from("<I", header, 88)[0]
 
 
 def test_images_are_the_same_each_time(tmp_path):
@@ -84,7 +86,10 @@ def test_a_disk_that_is_too_small_is_refused(tmp_path):
 def test_more_partitions_fit_behind_the_root(tmp_path):
     root = root_image(tmp_path / "root.erofs")
     wanted = disk.slots(root, root.stat().st_size, 0, "amd64")
-    wanted += [disk.Slot(2, "thole-esp", gpt.ESP_TYPE, 64 * MIB), disk.Slot(4, "thole-data", gpt.LINUX_TYPE, 100 * MIB)]
+    wanted += [
+        disk.Slot(2, "thole-esp", gpt.ESP_TYPE, 64 * MIB),
+        disk.Slot(4, "thole-data", gpt.LINUX_TYPE, 100 * MIB),
+    ]
     disk.write(tmp_path / "d", wanted, 0)
     with open(tmp_path / "d", "rb") as stream:
         found = gpt.read(stream, (tmp_path / "d").stat().st_size // 512)[1]

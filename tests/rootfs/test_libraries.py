@@ -12,7 +12,7 @@ LIB = "usr/lib/x86_64-linux-gnu"
 
 
 def parse(data: bytes) -> elf.Elf:
-    return elf.parse(lambda offset, size: data[offset:offset + size])
+    return elf.parse(lambda offset, size: data[offset : offset + size])
 
 
 @pytest.fixture
@@ -74,7 +74,13 @@ def test_another_machine_is_refused(elf_file, settings):
 
 @pytest.mark.parametrize(
     ("left", "right", "sign"),
-    [("liba.so.2", "liba.so.10", -1), ("liba.so.1", "liba.so.1", 0), ("liba1", "liba-", 1), ("lib", "liba", -1), ("b", "a", 1)],
+    [
+        ("liba.so.2", "liba.so.10", -1),
+        ("liba.so.1", "liba.so.1", 0),
+        ("liba1", "liba-", 1),
+        ("lib", "liba", -1),
+        ("b", "a", 1),
+    ],
 )
 def test_names_are_ordered_as_the_loader_does(left, right, sign):
     result = ldcache.compare(left, right)

@@ -28,9 +28,17 @@ def package(path, members):
                 archive.addfile(info)
 
     def member(name, body):
-        return f"{name:<16}{0:<12}{0:<6}{0:<6}{'100644':<8}{len(body):<10}`\n".encode() + body + b"\n" * (len(body) % 2)
+        return (
+            f"{name:<16}{0:<12}{0:<6}{0:<6}{'100644':<8}{len(body):<10}`\n".encode()
+            + body
+            + b"\n" * (len(body) % 2)
+        )
 
-    parts = [member("debian-binary", b"2.0\n"), member("control.tar.xz", b"abc"), member("data.tar.xz", data.getvalue())]
+    parts = [
+        member("debian-binary", b"2.0\n"),
+        member("control.tar.xz", b"abc"),
+        member("data.tar.xz", data.getvalue()),
+    ]
     path.write_bytes(b"!<arch>\n" + b"".join(parts))
     return path
 
@@ -38,10 +46,18 @@ def package(path, members):
 def test_a_package_is_read_without_its_setuid_bits(tmp_path):
     path = package(
         tmp_path / "a.deb",
-        [("./usr/bin/a", b"data"), ("./usr/bin/b", (tarfile.LNKTYPE, "./usr/bin/a")), ("./usr/bin/c", (tarfile.SYMTYPE, "a"))],
+        [
+            ("./usr/bin/a", b"data"),
+            ("./usr/bin/b", (tarfile.LNKTYPE, "./usr/bin/a")),
+            ("./usr/bin/c", (tarfile.SYMTYPE, "a")),
+        ],
     )
     found = {member.path: member for member in deb.members(path)}
-    assert found["usr/bin/a"].mode == 0o755 and found["usr/bin/b"].data == b"data" and found["usr/bin/c"].target == "a"
+    assert (
+        found["usr/bin/a"].mode == 0o755
+        and found["usr/bin/b"].data == b"data"
+        and found["usr/bin/c"].target == "a"
+    )
 
 
 def test_a_damaged_package_is_named(tmp_path):
@@ -83,7 +99,11 @@ def listing(folder) -> dict:
     found = {}
     for path in [folder, *folder.rglob("*")]:
         info = path.lstat()
-        data = path.read_bytes() if path.is_file() and not path.is_symlink() else path.is_symlink() and str(path.readlink())
+        data = (
+            path.read_bytes()
+            if path.is_file() and not path.is_symlink()
+            else path.is_symlink() and str(path.readlink())
+        )
         found[path.relative_to(folder).as_posix()] = (oct(info.st_mode), data)
     return found
 
@@ -99,7 +119,12 @@ def test_an_image_holds_the_tree_and_is_the_same_each_time(tmp_path):
     assert images[0] == images[1]
     with tarfile.open(fileobj=archive_of(tree, 0)) as archive:
         archive.extractall(tmp_path / "tar", filter="tar")
-    command = [*host_tools.tool("fsck.erofs"), f"--extract={tmp_path / 'image'}", "--no-preserve-owner", str(image)]
+    command = [
+        *host_tools.tool("fsck.erofs"),
+        f"--extract={tmp_path / 'image'}",
+        "--no-preserve-owner",
+        str(image),
+    ]
     subprocess.run(command, check=True, capture_output=True)
     assert listing(tmp_path / "image") == listing(tmp_path / "tar")
 

@@ -36,7 +36,9 @@ def test_patterns_that_fit_nothing_are_known():
 def test_our_profiles_load(checkout, name, architecture):
     loaded = profile.load(name, checkout / "rootfs" / "profiles", architecture)
     assert "libc6" in loaded.packages and "network" in loaded.services
-    assert all("{lib}" not in pattern for package in loaded.packages.values() for pattern in package.keep.patterns)
+    assert all(
+        "{lib}" not in pattern for package in loaded.packages.values() for pattern in package.keep.patterns
+    )
     assert ("kubernetes" in loaded.services) == (name == "kubernetes")
 
 
@@ -46,7 +48,11 @@ def write(folder, name, text):
 
 def test_extending_adds_and_overrides(tmp_path):
     write(tmp_path, "low", "[package a]\nwhy = x\nkeep = usr/bin/a\n[links]\netc/x = y\n[groups]\nroot = 0\n")
-    write(tmp_path, "high", "[profile]\nextends = low\n[package a]\nwhy = x\nkeep = {lib}/a\n[links]\netc/x = z\n")
+    write(
+        tmp_path,
+        "high",
+        "[profile]\nextends = low\n[package a]\nwhy = x\nkeep = {lib}/a\n[links]\netc/x = z\n",
+    )
     loaded = profile.load("high", tmp_path)
     assert loaded.packages["a"].keep.patterns == ["usr/lib/x86_64-linux-gnu/a"]
     assert loaded.links == {"etc/x": "z"} and loaded.groups == {"root": 0}

@@ -15,7 +15,13 @@ def tree_of(**files: str) -> Tree:
 
 @pytest.mark.parametrize(
     ("given", "expected"),
-    [("./usr/bin/x", "usr/bin/x"), ("/bin/x", "usr/bin/x"), ("lib/a/b", "usr/lib/a/b"), ("lib64", "lib64"), ("a//b/", "a/b")],
+    [
+        ("./usr/bin/x", "usr/bin/x"),
+        ("/bin/x", "usr/bin/x"),
+        ("lib/a/b", "usr/lib/a/b"),
+        ("lib64", "lib64"),
+        ("a//b/", "a/b"),
+    ],
 )
 def test_paths_are_usr_merged(given, expected):
     assert normal(given) == expected
