@@ -1,4 +1,4 @@
-"""The native C++ tests that Meson built, a test each: unit/NAME for every test of the suite `unit`.
+"""The native C++ tests that Meson built, a test each: SUITE/NAME, with `unit` and `fuzz` as suites.
 
 The driver builds build/native before it comes here; Meson's introspection data names its tests.
 """
@@ -18,12 +18,17 @@ INTROSPECTION = NATIVE / "meson-info" / "intro-tests.json"
 SECONDS = 300
 
 
+def layer(one: dict[str, Any]) -> str:
+    """The suite that tests/meson.build gives a test, without the project's name that Meson puts before it."""
+    return one["suite"][0].rpartition(":")[2] if one["suite"] else "unit"
+
+
 def native_tests() -> list[Any]:
     """One parameter for every test of the native build; without a build one that fails."""
     if not INTROSPECTION.is_file():
         return [pytest.param(None, id="native-build", marks=pytest.mark.name("unit/native-build"))]
     return [
-        pytest.param(one, id=one["name"], marks=pytest.mark.name(f"unit/{one['name'].removeprefix('test_')}"))
+        pytest.param(one, id=one["name"], marks=pytest.mark.name(f"{layer(one)}/{one['name']}"))
         for one in json.loads(INTROSPECTION.read_text())
     ]
 
