@@ -15,9 +15,7 @@ std::unexpected<Error> system_error(std::string_view tried, std::string_view on)
     return system_error(tried, on, errno);
 }
 
-std::unexpected<Error> failure(std::string message) {
-    return std::unexpected(Error{std::move(message), 0});
-}
+std::unexpected<Error> failure(std::string message) { return std::unexpected(Error{std::move(message), 0}); }
 
 std::unexpected<Error> with_context(std::string_view context, const Error& error) {
     return std::unexpected(Error{concat(context, ": ", error.message), error.code});

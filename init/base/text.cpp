@@ -142,8 +142,7 @@ Result<std::int64_t> parse_integer(std::string_view text, std::int64_t minimum, 
 }
 
 Result<Milliseconds> parse_duration(std::string_view text) {
-    static constexpr std::array<Unit, 5> kUnits{
-        {{"ms", 1}, {"s", 1000}, {"", 1000}, {"m", 60'000}, {"h", 3'600'000}}};
+    static constexpr std::array<Unit, 5> kUnits{{{"ms", 1}, {"s", 1000}, {"", 1000}, {"m", 60'000}, {"h", 3'600'000}}};
     constexpr std::int64_t kLongest = 30LL * 24 * 3'600'000;
     return parse_with_unit(text, kUnits, kLongest, "a time such as 200ms, 30s, 5m or 1h")
         .transform([](std::int64_t count) { return Milliseconds(count); });
@@ -152,7 +151,8 @@ Result<Milliseconds> parse_duration(std::string_view text) {
 Result<std::int64_t> parse_size(std::string_view text) {
     static constexpr std::array<Unit, 5> kUnits{
         {{"", 1}, {"K", 1LL << 10}, {"M", 1LL << 20}, {"G", 1LL << 30}, {"T", 1LL << 40}}};
-    return parse_with_unit(text, kUnits, std::numeric_limits<std::int64_t>::max(), "a size such as 4096, 64K, 4M or 1G");
+    return parse_with_unit(text, kUnits, std::numeric_limits<std::int64_t>::max(),
+                           "a size such as 4096, 64K, 4M or 1G");
 }
 
 Result<bool> parse_boolean(std::string_view text) {

@@ -15,7 +15,8 @@ int lint_command(Arguments arguments) {
     }
     const NodeConfig defaults;
     std::vector<Error> errors;
-    const auto graph = load_units(std::string(arguments[0]), [&](std::string_view text) { return expand(text, defaults); }, errors);
+    const auto graph =
+        load_units(std::string(arguments[0]), [&](std::string_view text) { return expand(text, defaults); }, errors);
     for (const Error& error : errors) {
         complain(error);
     }
@@ -52,7 +53,8 @@ int config_command(Arguments arguments) {
         }
         for (const Key& key : config->keys()) {
             const std::string name = concat(key.section, ".", key.name);
-            print(concat(name, " = ", key.secret ? "(secret)" : config->text(name), "   # ", config->origin(name), "\n"));
+            print(
+                concat(name, " = ", key.secret ? "(secret)" : config->text(name), "   # ", config->origin(name), "\n"));
         }
         return 0;
     }

@@ -61,8 +61,11 @@ int systemctl_main(Arguments arguments) {
     if (verb == "halt") {
         return shutdown_command("halt");
     }
-    return complain(Error{concat("this node has no systemd; of systemctl it knows start, stop, restart, status, poweroff, "
-                                 "reboot and halt, not '", verb, "'"), 0});
+    return complain(
+        Error{concat("this node has no systemd; of systemctl it knows start, stop, restart, status, poweroff, "
+                     "reboot and halt, not '",
+                     verb, "'"),
+              0});
 }
 
 }  // namespace
@@ -94,7 +97,8 @@ int system_name_main(std::string_view name, std::span<const std::string_view> ar
     if (name == "systemctl") {
         return systemctl_main(arguments);
     }
-    const bool reboots = name == "reboot" || (name == "shutdown" && std::ranges::find(arguments, "-r") != arguments.end());
+    const bool reboots =
+        name == "reboot" || (name == "shutdown" && std::ranges::find(arguments, "-r") != arguments.end());
     return shutdown_command(reboots ? "reboot" : name == "halt" ? "halt" : "poweroff");
 }
 

@@ -57,7 +57,8 @@ int follow(const std::string& path) {
     std::array<char, 16'384> buffer;
     while (::read(watch.get(), buffer.data(), buffer.size()) > 0) {
         auto reopened = open_file(path, O_RDONLY);
-        const bool rotated = reopened && file && ::lseek(reopened->get(), 0, SEEK_END) < ::lseek(file->get(), 0, SEEK_CUR);
+        const bool rotated =
+            reopened && file && ::lseek(reopened->get(), 0, SEEK_END) < ::lseek(file->get(), 0, SEEK_CUR);
         if (!file || rotated) {
             file = std::move(reopened);
             if (file) {

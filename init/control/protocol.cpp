@@ -33,7 +33,8 @@ Result<std::vector<UnitStatus>> decode(std::string_view body) {
         const auto fields = split(line, '\t');
         if (fields.size() != kFields) {
             return failure(concat("PID 1 answered with a line of ", static_cast<std::int64_t>(fields.size()),
-                                  " fields instead of ", static_cast<std::int64_t>(kFields), ": is `thole` of another version?"));
+                                  " fields instead of ", static_cast<std::int64_t>(kFields),
+                                  ": is `thole` of another version?"));
         }
         UnitStatus status;
         status.name = fields[0];

@@ -1,5 +1,6 @@
-// What is said over the control socket: one request a connection, one line of words ("restart kubelet"), and one answer, "ok\n"
-// with lines behind it, or "error WHY\n"; then the server closes. Words have no spaces, so no quoting is needed.
+// What is said over the control socket: one request a connection, one line of words ("restart kubelet"), and one
+// answer, "ok\n" with lines behind it, or "error WHY\n"; then the server closes. Words have no spaces, so no quoting is
+// needed.
 //
 //   status               a line a unit, tab-separated, see UnitStatus
 //   start|stop|restart NAME
@@ -23,8 +24,8 @@ struct UnitStatus {
     std::string name;
     std::string state;
     std::int64_t pid = -1;
-    std::int64_t since = 0;      // milliseconds after boot
-    std::int64_t took = -1;      // milliseconds from start to ready, -1 = not known
+    std::int64_t since = 0;  // milliseconds after boot
+    std::int64_t took = -1;  // milliseconds from start to ready, -1 = not known
     std::int64_t restarts = 0;
     std::string description;
     std::string reason;

@@ -90,7 +90,8 @@ Result<std::unique_ptr<ControlServer>> ControlServer::listen(const std::string& 
     ::unlink(path.c_str());
     Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     const mode_t before = ::umask(0177);
-    const bool bound = socket && ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
+    const bool bound = socket &&
+                       ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
                        ::listen(socket.get(), 64) == 0;
     const int code = errno;
     ::umask(before);

@@ -1,5 +1,5 @@
-// PID 1's end of the control socket. A peer that sends slowly, never reads, sends garbage or goes away costs one of a fixed
-// number of places for a few seconds, and nothing else.
+// PID 1's end of the control socket. A peer that sends slowly, never reads, sends garbage or goes away costs one of a
+// fixed number of places for a few seconds, and nothing else.
 #pragma once
 
 #include <memory>
@@ -25,7 +25,8 @@ class RequestHandler {
 class ControlServer : public EventSource {
    public:
     /// Binds PATH (root only) and listens.
-    static Result<std::unique_ptr<ControlServer>> listen(const std::string& path, EventLoop& loop, RequestHandler& handler);
+    static Result<std::unique_ptr<ControlServer>> listen(const std::string& path, EventLoop& loop,
+                                                         RequestHandler& handler);
     ~ControlServer() override;
 
     void on_events(std::uint32_t events) override;

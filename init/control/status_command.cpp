@@ -36,11 +36,11 @@ std::string json_of(const UnitStatus& unit, Instant time) {
             tail += concat(tail.empty() ? "" : ", ", json_string(line));
         }
     }
-    return concat("  {\"name\": ", json_string(unit.name), ", \"state\": ", json_string(unit.state), ", \"pid\": ", unit.pid,
-                  ", \"for_ms\": ", time.milliseconds - unit.since, ", \"took_ms\": ", unit.took,
-                  ", \"restarts\": ", unit.restarts, ", \"memory_bytes\": ", memory_of(unit.name),
-                  ", \"description\": ", json_string(unit.description), ", \"reason\": ", json_string(unit.reason),
-                  ", \"log\": [", tail, "]}");
+    return concat("  {\"name\": ", json_string(unit.name), ", \"state\": ", json_string(unit.state),
+                  ", \"pid\": ", unit.pid, ", \"for_ms\": ", time.milliseconds - unit.since,
+                  ", \"took_ms\": ", unit.took, ", \"restarts\": ", unit.restarts,
+                  ", \"memory_bytes\": ", memory_of(unit.name), ", \"description\": ", json_string(unit.description),
+                  ", \"reason\": ", json_string(unit.reason), ", \"log\": [", tail, "]}");
 }
 
 void print_json(const std::vector<UnitStatus>& units, Instant time) {

@@ -40,7 +40,7 @@ void install_crash_handler() {
     alternate.ss_sp = stack.data();
     alternate.ss_size = stack.size();
     ::sigaltstack(&alternate, nullptr);
-    struct sigaction action {};
+    struct sigaction action{};
     action.sa_handler = on_deadly_signal;
     action.sa_flags = SA_ONSTACK | SA_NODEFER;
     for (const int number : kDeadly) {

@@ -146,8 +146,8 @@ void Daemon::on_events(std::uint32_t /*events*/) {
     }
 }
 
-/// One SIGCHLD may stand for many children. Each is looked at first and taken only when its service has been found, so that the
-/// pid cannot be used again in between.
+/// One SIGCHLD may stand for many children. Each is looked at first and taken only when its service has been found, so
+/// that the pid cannot be used again in between.
 void Daemon::reap() {
     siginfo_t information{};
     while (::waitid(P_ALL, 0, &information, WEXITED | WNOHANG | WNOWAIT) == 0 && information.si_pid != 0) {
@@ -197,8 +197,8 @@ void Daemon::finish() {
     for (UnitIndex index = 0; index < supervisor_->graph().size(); ++index) {
         const Service& service = supervisor_->service(index);
         if (!at_rest(service.state)) {
-            console_.line(concat("kill     ", supervisor_->graph().at(index).unit.name, ": still ", to_text(service.state),
-                                 " after ", duration_text(kServicesTime)));
+            console_.line(concat("kill     ", supervisor_->graph().at(index).unit.name, ": still ",
+                                 to_text(service.state), " after ", duration_text(kServicesTime)));
         }
     }
     end_all_processes(console_, kRemainderGrace);
@@ -249,8 +249,9 @@ std::string Daemon::status_lines() const {
     for (UnitIndex index = 0; index < supervisor_->graph().size(); ++index) {
         const Service& service = supervisor_->service(index);
         const Unit& unit = supervisor_->graph().at(index).unit;
-        lines += encode({unit.name, std::string(to_text(service.state)), host_.pid_of(index), service.since.milliseconds,
-                         service.took ? service.took->count() : -1, service.restarts, unit.description, service.reason});
+        lines +=
+            encode({unit.name, std::string(to_text(service.state)), host_.pid_of(index), service.since.milliseconds,
+                    service.took ? service.took->count() : -1, service.restarts, unit.description, service.reason});
     }
     return lines;
 }

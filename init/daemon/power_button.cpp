@@ -18,7 +18,8 @@ namespace {
 bool has_power_key(int fd) {
     constexpr unsigned kSize = KEY_MAX / 8 + 1;
     std::array<unsigned char, kSize> keys{};
-    constexpr unsigned kRequest = _IOC(static_cast<unsigned>(_IOC_READ), 'E', 0x20U + EV_KEY, kSize);  // EVIOCGBIT(EV_KEY)
+    constexpr unsigned kRequest =
+        _IOC(static_cast<unsigned>(_IOC_READ), 'E', 0x20U + EV_KEY, kSize);  // EVIOCGBIT(EV_KEY)
     const int size = ::ioctl(fd, static_cast<int>(kRequest), keys.data());
     return size > KEY_POWER / 8 && (keys[KEY_POWER / 8] >> (KEY_POWER % 8) & 1) != 0;
 }

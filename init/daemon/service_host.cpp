@@ -256,8 +256,8 @@ void ServiceHost::on_child(pid_t pid, int code, int status) {
             continue;
         }
         const bool exited = code == CLD_EXITED;
-        const bool starved = running.cgroup && status == SIGKILL && !exited &&
-                             running.cgroup->oom_kills() > running.oom_kills_before;
+        const bool starved =
+            running.cgroup && status == SIGKILL && !exited && running.cgroup->oom_kills() > running.oom_kills_before;
         if (running.notify) {
             on_notification(index);  // what it said before it went counts
         }

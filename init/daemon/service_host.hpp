@@ -32,7 +32,8 @@ class ServiceHost : public Platform {
     void changed(UnitIndex index, State before) override;
     Instant now() override;
 
-    /// A child of PID 1 has ended; `code` and `status` as waitid(2) gives them. Unknown children are orphans: nothing to do.
+    /// A child of PID 1 has ended; `code` and `status` as waitid(2) gives them. Unknown children are orphans: nothing
+    /// to do.
     void on_child(pid_t pid, int code, int status);
 
     /// Asks the probes that are due.
@@ -55,12 +56,13 @@ class ServiceHost : public Platform {
 
     struct Running {
         Running(ServiceHost& host, UnitIndex index)
-            : notified(host, index, &ServiceHost::on_notification), emptied(host, index, &ServiceHost::on_cgroup_event) {}
+            : notified(host, index, &ServiceHost::on_notification),
+              emptied(host, index, &ServiceHost::on_cgroup_event) {}
         Process process;
         std::optional<Cgroup> cgroup;
         std::optional<NotifySocket> notify;
         std::optional<Probe> probe;
-        SpawnPlan plan;            // of the main process; an exec probe uses its environment and place
+        SpawnPlan plan;  // of the main process; an exec probe uses its environment and place
         pid_t probe_pid = -1;
         std::optional<Instant> next_probe;
         Milliseconds probe_interval{0};

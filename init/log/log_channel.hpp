@@ -1,5 +1,6 @@
-// PID 1's side of the logger: pipes for the services, and a process of its own that reads them and writes to disk, so that
-// neither a slow disk nor a chatty service holds up PID 1. The pipes outlive the logger: when it dies a new one takes them over.
+// PID 1's side of the logger: pipes for the services, and a process of its own that reads them and writes to disk, so
+// that neither a slow disk nor a chatty service holds up PID 1. The pipes outlive the logger: when it dies a new one
+// takes them over.
 #pragma once
 
 #include <cstddef>

@@ -30,19 +30,20 @@ std::string time_stamp() {
     ::gmtime_r(&wall.tv_sec, &parts);
     const std::int64_t boot = now().milliseconds;
     return concat(padded(parts.tm_year + 1900, 4, '0'), "-", padded(parts.tm_mon + 1, 2, '0'), "-",
-                  padded(parts.tm_mday, 2, '0'), "T", padded(parts.tm_hour, 2, '0'), ":", padded(parts.tm_min, 2, '0'), ":",
-                  padded(parts.tm_sec, 2, '0'), ".", padded(wall.tv_nsec / 1'000'000, 3, '0'), "Z [",
+                  padded(parts.tm_mday, 2, '0'), "T", padded(parts.tm_hour, 2, '0'), ":", padded(parts.tm_min, 2, '0'),
+                  ":", padded(parts.tm_sec, 2, '0'), ".", padded(wall.tv_nsec / 1'000'000, 3, '0'), "Z [",
                   padded(boot / 1000, 5, ' '), ".", padded(boot % 1000, 3, '0'), "] ");
 }
 
-LogFile::LogFile(std::string path, std::int64_t size, int count) : path_(std::move(path)), limit_(size), count_(count) {}
+LogFile::LogFile(std::string path, std::int64_t size, int count)
+    : path_(std::move(path)), limit_(size), count_(count) {}
 
 bool LogFile::open() {
     auto opened = open_file(path_, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0640);
     if (!opened) {
         return false;
     }
-    struct stat information {};
+    struct stat information{};
     if (::fstat(opened->get(), &information) != 0 || !S_ISREG(information.st_mode)) {
         return false;
     }
@@ -51,7 +52,8 @@ bool LogFile::open() {
     return true;
 }
 
-/// Renames first, oldest to newest, and opens a new file then; where the new one cannot be made the old descriptor goes on.
+/// Renames first, oldest to newest, and opens a new file then; where the new one cannot be made the old descriptor goes
+/// on.
 void LogFile::rotate() {
     for (int number = count_ - 1; number >= 1; --number) {
         const std::string from = number == 1 ? path_ : concat(path_, ".", number - 1);
@@ -81,7 +83,8 @@ void LogFile::add(std::string_view line) {
     if (size_ >= limit_) {
         rotate();
     }
-    if (lost_ > 0 && write(concat(time_stamp(), "thole: ", static_cast<std::int64_t>(lost_), " lines before this one were lost\n"))) {
+    if (lost_ > 0 && write(concat(time_stamp(), "thole: ", static_cast<std::int64_t>(lost_),
+                                  " lines before this one were lost\n"))) {
         lost_ = 0;
     }
     if (!write(concat(time_stamp(), line, "\n"))) {

@@ -1,5 +1,5 @@
-// One service's log on disk: lines with time stamps, rotated by size. A full disk loses lines, counts them and says so later;
-// a log that is whole is never cut.
+// One service's log on disk: lines with time stamps, rotated by size. A full disk loses lines, counts them and says so
+// later; a log that is whole is never cut.
 #pragma once
 
 #include <cstdint>

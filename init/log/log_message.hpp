@@ -1,4 +1,5 @@
-// What PID 1 says to the logger over their SOCK_SEQPACKET pair: one fixed-size message each, a pipe's read end with `add`.
+// What PID 1 says to the logger over their SOCK_SEQPACKET pair: one fixed-size message each, a pipe's read end with
+// `add`.
 #pragma once
 
 #include <algorithm>

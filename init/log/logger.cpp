@@ -102,7 +102,8 @@ class Logger : public EventSource {
         const std::string name = message.name.data();
         if (message.kind == LogMessage::Kind::show_tail) {
             show_tail(name);
-        } else if (const cmsghdr* rights = CMSG_FIRSTHDR(&header); rights != nullptr && rights->cmsg_type == SCM_RIGHTS) {
+        } else if (const cmsghdr* rights = CMSG_FIRSTHDR(&header);
+                   rights != nullptr && rights->cmsg_type == SCM_RIGHTS) {
             int fd = -1;
             std::memcpy(&fd, CMSG_DATA(rights), sizeof fd);
             add(name, Fd(fd), message);

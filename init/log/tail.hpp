@@ -11,8 +11,8 @@ namespace thole {
 /// /var/log/thole/NAME.log
 std::string log_path(std::string_view name);
 
-/// The last `count` lines of a file, the earlier rotated file asked as well where the current one has too few. A log that does not
-/// exist has none.
+/// The last `count` lines of a file, the earlier rotated file asked as well where the current one has too few. A log
+/// that does not exist has none.
 std::vector<std::string> last_lines(const std::string& path, std::size_t count);
 
 }  // namespace thole

@@ -23,7 +23,7 @@ std::vector<std::string> children_of(const std::string& path) {
         return children;
     }
     for (const std::string& name : *names) {
-        struct stat information {};
+        struct stat information{};
         std::string child = concat(path, "/", name);
         if (::lstat(child.c_str(), &information) == 0 && S_ISDIR(information.st_mode)) {
             children.push_back(std::move(child));
@@ -46,7 +46,9 @@ Result<Cgroup> Cgroup::make(std::string_view path) {
     return Cgroup(std::move(whole), std::move(*directory));
 }
 
-Status Cgroup::set(std::string_view file, std::string_view value) const { return write_value(concat(path_, "/", file), value); }
+Status Cgroup::set(std::string_view file, std::string_view value) const {
+    return write_value(concat(path_, "/", file), value);
+}
 
 Status Cgroup::delegate() const {
     const auto controllers = read_file(path_ + "/cgroup.controllers");

@@ -28,7 +28,8 @@ class Cgroup {
     /// Enables every controller that it has for its children.
     [[nodiscard]] Status delegate() const;
 
-    /// SIGKILL to every process in it and below (cgroup.kill; each process by itself where the kernel has no such file).
+    /// SIGKILL to every process in it and below (cgroup.kill; each process by itself where the kernel has no such
+    /// file).
     [[nodiscard]] Status kill() const;
 
     /// Whether a process lives in it or below. A cgroup that is gone is empty.

@@ -11,7 +11,9 @@ struct Instant {
     std::int64_t milliseconds = 0;
 
     friend auto operator<=>(const Instant&, const Instant&) = default;
-    friend Instant operator+(Instant start, std::chrono::milliseconds span) { return {start.milliseconds + span.count()}; }
+    friend Instant operator+(Instant start, std::chrono::milliseconds span) {
+        return {start.milliseconds + span.count()};
+    }
     friend std::chrono::milliseconds operator-(Instant end, Instant start) {
         return std::chrono::milliseconds(end.milliseconds - start.milliseconds);
     }

@@ -1,6 +1,7 @@
 #include "os/clone.hpp"
 
-// The child starts on an empty stack, so nothing of the caller's frame can be used after the system call: only registers.
+// The child starts on an empty stack, so nothing of the caller's frame can be used after the system call: only
+// registers.
 #if defined(__x86_64__)
 __asm__(
     ".text\n"

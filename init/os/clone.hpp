@@ -5,8 +5,8 @@
 
 namespace thole {
 
-/// Runs `entry(argument)` in a new process made from `arguments` (which must give a stack) and ends that process with the value
-/// returned. In the parent: the pid, or a negative errno.
+/// Runs `entry(argument)` in a new process made from `arguments` (which must give a stack) and ends that process with
+/// the value returned. In the parent: the pid, or a negative errno.
 extern "C" long thole_clone3(clone_args* arguments, unsigned long size, int (*entry)(void*), void* argument);
 
 }  // namespace thole

@@ -1,4 +1,5 @@
-// Lines for the person at the console. Never blocks: where the console is absent, stuck or slow, lines are dropped and counted.
+// Lines for the person at the console. Never blocks: where the console is absent, stuck or slow, lines are dropped and
+// counted.
 #pragma once
 
 #include <string_view>
@@ -9,8 +10,8 @@ namespace thole {
 
 class Console {
    public:
-    /// Opens /dev/console without waiting and without taking it as the controlling terminal; a console that cannot be opened
-    /// is no error: lines then go nowhere but are counted as lost.
+    /// Opens /dev/console without waiting and without taking it as the controlling terminal; a console that cannot be
+    /// opened is no error: lines then go nowhere but are counted as lost.
     static Console open();
 
     /// Writes "[  12.3] TEXT" (seconds since the kernel started).

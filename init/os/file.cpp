@@ -131,7 +131,7 @@ Status make_directories(const std::string& path, mode_t mode) {
 }
 
 bool path_exists(const std::string& path) {
-    struct stat information {};
+    struct stat information{};
     return ::stat(path.c_str(), &information) == 0;
 }
 

@@ -27,7 +27,8 @@ Status write_all(int fd, std::string_view content, std::string_view name);
 /// Writes into a file that exists already (proc, sysfs, cgroupfs): one write, no truncation, no creation.
 Status write_value(const std::string& path, std::string_view value);
 
-/// Makes or replaces a file so that a power cut leaves the old or the new one: temporary file, fsync, rename, fsync of the directory.
+/// Makes or replaces a file so that a power cut leaves the old or the new one: temporary file, fsync, rename, fsync of
+/// the directory.
 Status replace_file(const std::string& path, std::string_view content, mode_t mode);
 
 /// mkdir -p; directories that exist stay as they are.

@@ -47,8 +47,8 @@ std::optional<ucred> take_control_data(msghdr& message) {
     return sender;
 }
 
-/// Whether the sender lives in the cgroup or below it. One that has already gone cannot be looked up: root's word is then taken,
-/// because short-lived helpers (hooks) say READY as their last act.
+/// Whether the sender lives in the cgroup or below it. One that has already gone cannot be looked up: root's word is
+/// then taken, because short-lived helpers (hooks) say READY as their last act.
 bool belongs(const ucred& sender, std::string_view cgroup) {
     const auto text = read_file(concat("/proc/", sender.pid, "/cgroup"));
     if (!text) {

@@ -26,8 +26,9 @@ class NotifySocket {
 
     [[nodiscard]] int fd() const { return fd_.get(); }
 
-    /// One waiting datagram of at most 4 KiB, if there is one. Descriptors that come with it are closed. Datagrams whose sender is
-    /// alive and not in CGROUP (a path below the cgroup root, with a leading slash) are dropped and give an empty notification.
+    /// One waiting datagram of at most 4 KiB, if there is one. Descriptors that come with it are closed. Datagrams
+    /// whose sender is alive and not in CGROUP (a path below the cgroup root, with a leading slash) are dropped and
+    /// give an empty notification.
     Result<Notification> receive(std::string_view cgroup);
 
    private:

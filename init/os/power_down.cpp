@@ -132,7 +132,8 @@ void release_file_systems(Console& console) {
         const int code = errno;
         const bool on_disk = mount.type == "ext4" || mount.type == "xfs" || mount.type == "vfat";
         if (on_disk && ::mount(nullptr, mount.path.c_str(), nullptr, MS_REMOUNT | MS_RDONLY, nullptr) != 0) {
-            console.line(concat("unmount  ", mount.path, ": ", std::strerror(code), "; it may need a check at the next boot"));
+            console.line(
+                concat("unmount  ", mount.path, ": ", std::strerror(code), "; it may need a check at the next boot"));
         }
     }
     ::sync();

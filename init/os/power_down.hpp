@@ -1,4 +1,5 @@
-// The end of the machine: no process, no dirty file system, then power. May wait, within bounds: nothing else is going on then.
+// The end of the machine: no process, no dirty file system, then power. May wait, within bounds: nothing else is going
+// on then.
 #pragma once
 
 #include <chrono>

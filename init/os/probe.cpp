@@ -15,7 +15,8 @@ namespace thole {
 namespace {
 
 std::unexpected<Error> not_an_address(std::string_view text) {
-    return failure(concat("'", text, "' is not ADDRESS:PORT with a numeric address, such as 127.0.0.1:6443 or [::1]:53"));
+    return failure(
+        concat("'", text, "' is not ADDRESS:PORT with a numeric address, such as 127.0.0.1:6443 or [::1]:53"));
 }
 
 }  // namespace

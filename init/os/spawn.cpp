@@ -81,7 +81,7 @@ bool raise_limits() {
 }
 
 void reset_signals() {
-    struct sigaction action {};
+    struct sigaction action{};
     action.sa_handler = SIG_DFL;
     for (int number = 1; number < NSIG; ++number) {
         ::sigaction(number, &action, nullptr);
@@ -151,8 +151,8 @@ std::string find_program(const SpawnPlan& plan) {
     return name;
 }
 
-/// clone3 into the cgroup; where a kernel or a seccomp filter refuses that, clone and join by itself. Asked anew at each call, so
-/// that one refusal does not switch the better way off for ever.
+/// clone3 into the cgroup; where a kernel or a seccomp filter refuses that, clone and join by itself. Asked anew at
+/// each call, so that one refusal does not switch the better way off for ever.
 long clone_child(Child& child, char* stack, std::size_t size, int& pidfd) {
     clone_args arguments{};
     arguments.flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | CLONE_CLEAR_SIGHAND;
@@ -169,7 +169,8 @@ long clone_child(Child& child, char* stack, std::size_t size, int& pidfd) {
         return pid;
     }
     child.join_cgroup = child.plan.cgroup_directory >= 0;
-    const int fallback = ::clone(child_main, stack + size, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &child, &pidfd);
+    const int fallback =
+        ::clone(child_main, stack + size, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &child, &pidfd);
     return fallback < 0 ? -errno : fallback;
 }
 
@@ -204,9 +205,9 @@ Result<Process> spawn(const SpawnPlan& plan) {
     }
     Process process{static_cast<pid_t>(pid), Fd(pidfd)};
     if (child.failed_step != nullptr) {
-        return std::unexpected(
-            Error{concat(context, ": the new process could not ", child.failed_step, ": ", std::strerror(child.failed_code)),
-                  child.failed_code});
+        return std::unexpected(Error{
+            concat(context, ": the new process could not ", child.failed_step, ": ", std::strerror(child.failed_code)),
+            child.failed_code});
     }
     return process;
 }

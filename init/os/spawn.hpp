@@ -1,5 +1,5 @@
-// Starts a process in a cgroup. The child shares PID 1's memory until it executes (like vfork), so that the price of a start does
-// not grow with memory, and a failure on its way is read from that memory: step and errno, no pipe needed.
+// Starts a process in a cgroup. The child shares PID 1's memory until it executes (like vfork), so that the price of a
+// start does not grow with memory, and a failure on its way is read from that memory: step and errno, no pipe needed.
 #pragma once
 
 #include <sys/types.h>
@@ -18,9 +18,9 @@ struct SpawnPlan {
     std::vector<std::string> environment;  // all of it, NAME=value
     std::string working_directory = "/";
     std::string user = "root";
-    int cgroup_directory = -1;             // descriptor of the cgroup's directory, -1 = stay
-    int standard_output = -1;              // for stdout and stderr, -1 = /dev/null
-    int kept_descriptor = -1;              // passed on as descriptor 3, -1 = none
+    int cgroup_directory = -1;  // descriptor of the cgroup's directory, -1 = stay
+    int standard_output = -1;   // for stdout and stderr, -1 = /dev/null
+    int kept_descriptor = -1;   // passed on as descriptor 3, -1 = none
     std::optional<int> oom_score_adjust;
     int nice = 0;
 };
@@ -30,9 +30,9 @@ struct Process {
     Fd pidfd;
 };
 
-/// Starts the process. The program is looked for in the plan's PATH where its name has no slash. The child gets an empty signal
-/// mask, default signal actions, a session of its own, /dev/null as standard input and the node's resource limits.
-/// Errors name the step that failed: "cannot start /usr/bin/x: execute: No such file or directory".
+/// Starts the process. The program is looked for in the plan's PATH where its name has no slash. The child gets an
+/// empty signal mask, default signal actions, a session of its own, /dev/null as standard input and the node's resource
+/// limits. Errors name the step that failed: "cannot start /usr/bin/x: execute: No such file or directory".
 Result<Process> spawn(const SpawnPlan& plan);
 
 /// The value of NAME in a list of NAME=value.

@@ -10,7 +10,8 @@ namespace {
 enum class Mark : std::uint8_t { unseen, open, closed };
 
 std::optional<UnitIndex> index_of(std::span<const GraphNode> nodes, std::string_view name) {
-    const auto found = std::ranges::lower_bound(nodes, name, {}, [](const GraphNode& node) { return std::string_view(node.unit.name); });
+    const auto found = std::ranges::lower_bound(nodes, name, {},
+                                                [](const GraphNode& node) { return std::string_view(node.unit.name); });
     if (found == nodes.end() || found->unit.name != name) {
         return std::nullopt;
     }
@@ -43,7 +44,8 @@ Status connect(std::vector<GraphNode>& nodes, UnitIndex self) {
     for (const auto& name : unit.required) {
         const auto other = index_of(nodes, name);
         if (!other) {
-            return with_context(concat("unit '", unit.name, "' requires '", name, "'"), unknown_unit(nodes, name).error());
+            return with_context(concat("unit '", unit.name, "' requires '", name, "'"),
+                                unknown_unit(nodes, name).error());
         }
         add_once(nodes[self].required, *other);
         add_once(nodes[*other].dependents, self);

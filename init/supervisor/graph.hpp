@@ -14,17 +14,18 @@ using UnitIndex = std::size_t;
 
 struct GraphNode {
     Unit unit;
-    std::vector<UnitIndex> required;     // must be ready first
-    std::vector<UnitIndex> wanted;       // started along, waited for
-    std::vector<UnitIndex> ordered;      // everything that comes first: required, wanted, after, and others' before
-    std::vector<UnitIndex> dependents;   // those that require this one
-    std::vector<UnitIndex> followers;    // those that are ordered behind this one
+    std::vector<UnitIndex> required;    // must be ready first
+    std::vector<UnitIndex> wanted;      // started along, waited for
+    std::vector<UnitIndex> ordered;     // everything that comes first: required, wanted, after, and others' before
+    std::vector<UnitIndex> dependents;  // those that require this one
+    std::vector<UnitIndex> followers;   // those that are ordered behind this one
 };
 
 class Graph {
    public:
-    /// Errors: two units of one name, a required unit that does not exist (with the nearest name), a unit that depends on itself,
-    /// a cycle (with its whole path). `wants`, `after` and `before` may name units that this node does not have.
+    /// Errors: two units of one name, a required unit that does not exist (with the nearest name), a unit that depends
+    /// on itself, a cycle (with its whole path). `wants`, `after` and `before` may name units that this node does not
+    /// have.
     static Result<Graph> build(std::vector<Unit> units);
 
     [[nodiscard]] std::span<const GraphNode> nodes() const { return nodes_; }

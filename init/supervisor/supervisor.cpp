@@ -234,8 +234,8 @@ void Supervisor::run(UnitIndex index, Action action) {
     }
 }
 
-/// Lets every service take the steps that others' states now allow, until nothing moves. Platform calls may come back in here;
-/// the outermost call does the work.
+/// Lets every service take the steps that others' states now allow, until nothing moves. Platform calls may come back
+/// in here; the outermost call does the work.
 void Supervisor::settle() {
     if (settling_) {
         return;
@@ -295,7 +295,8 @@ bool Supervisor::settle_waiting(UnitIndex index) {
     }
     for (const Condition& condition : graph_.at(index).unit.conditions) {
         if (platform_.holds(condition) == condition.negated) {
-            service.reason = concat("the condition ", condition.negated ? "!" : "", condition.subject, " does not hold");
+            service.reason =
+                concat("the condition ", condition.negated ? "!" : "", condition.subject, " does not hold");
             apply(index, Event::unmet);
             return true;
         }
@@ -317,7 +318,8 @@ std::optional<std::string> Supervisor::refusal(UnitIndex index) const {
 
 bool Supervisor::must_wait(UnitIndex index) const {
     const GraphNode& node = graph_.at(index);
-    const bool needs = std::ranges::any_of(node.required, [&](UnitIndex other) { return !satisfies(services_[other].state); });
+    const bool needs =
+        std::ranges::any_of(node.required, [&](UnitIndex other) { return !satisfies(services_[other].state); });
     return needs || std::ranges::any_of(node.ordered, [&](UnitIndex other) {
                return services_[other].wanted && on_its_way(services_[other].state);
            });

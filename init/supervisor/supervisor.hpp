@@ -1,12 +1,15 @@
-// All services of the node: who may start, who must wait, who has to stop first. Pure: what it wants done it says to a Platform,
-// what happened it is told; time comes in from outside, so a test can let an hour pass at once.
+// All services of the node: who may start, who must wait, who has to stop first. Pure: what it wants done it says to a
+// Platform, what happened it is told; time comes in from outside, so a test can let an hour pass at once.
 //
 // Rules
-// 1. A wanted service starts when every unit that it is ordered behind has settled: a required one must satisfy (ready, done,
+// 1. A wanted service starts when every unit that it is ordered behind has settled: a required one must satisfy (ready,
+// done,
 //    skipped), any other must merely not be on its way.
-// 2. Starting a unit starts what it requires and wants. A required unit that fails for good fails its waiting dependents, each
+// 2. Starting a unit starts what it requires and wants. A required unit that fails for good fails its waiting
+// dependents, each
 //    with the reason in its status; a required unit that is merely restarting keeps them waiting.
-// 3. Stopping a unit first stops those that require it. At shutdown everything stops, each after all that were started behind it.
+// 3. Stopping a unit first stops those that require it. At shutdown everything stops, each after all that were started
+// behind it.
 // 4. A unit that crashes is restarted without touching its dependents: they are expected to reconnect.
 // 5. The restart delay doubles up to its cap, and starts again with the first after a minute of health.
 #pragma once
@@ -23,8 +26,8 @@ namespace thole {
 
 /// How a main process ended.
 struct ExitStatus {
-    int code = 0;         // exit code where signal is 0
-    int signal = 0;       // the signal that ended it, or 0
+    int code = 0;    // exit code where signal is 0
+    int signal = 0;  // the signal that ended it, or 0
     bool out_of_memory = false;
 };
 
@@ -38,8 +41,8 @@ struct Service {
     bool overdue = false;  // the last run was ended because a time was over
     bool force_killed = false;
     ExitStatus last_exit;
-    Instant since{};              // of the present state
-    Instant started{};            // of the present or last process
+    Instant since{};                   // of the present state
+    Instant started{};                 // of the present or last process
     std::optional<Milliseconds> took;  // from spawn to ready
     std::optional<Instant> deadline;
     Milliseconds delay{0};

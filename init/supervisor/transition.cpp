@@ -14,7 +14,8 @@ State after_run(const Circumstances& run) {
     if (run.type == ServiceType::oneshot && run.succeeded) {
         return State::done;
     }
-    const bool again = run.restart == RestartPolicy::always || (run.restart == RestartPolicy::on_failure && !run.succeeded);
+    const bool again =
+        run.restart == RestartPolicy::always || (run.restart == RestartPolicy::on_failure && !run.succeeded);
     if (again) {
         return State::delayed;
     }

@@ -9,13 +9,18 @@
 //   delayed ──timeout──▶ waiting
 //
 // - waiting:  wanted, but a dependency is not ready yet, or conditions are not yet looked at.
-// - starting: the process runs and has not said that it is ready. A oneshot is ready when it has ended well: it goes from
+// - starting: the process runs and has not said that it is ready. A oneshot is ready when it has ended well: it goes
+// from
 //   starting by way of clearing to done.
-// - stopping: the stop signal was sent (and SIGCONT after it, for a process that is stopped); after the stop timeout comes SIGKILL.
-// - clearing: the main process is gone; what is left of its cgroup is killed, and the state ends when the cgroup is empty. A
-//   process that not even SIGKILL removes (state D) does not hold the machine: after a time the service goes on without it.
+// - stopping: the stop signal was sent (and SIGCONT after it, for a process that is stopped); after the stop timeout
+// comes SIGKILL.
+// - clearing: the main process is gone; what is left of its cgroup is killed, and the state ends when the cgroup is
+// empty. A
+//   process that not even SIGKILL removes (state D) does not hold the machine: after a time the service goes on without
+//   it.
 // - delayed:  it will be started again when the delay is over.
-// - skipped:  a condition does not hold on this node; done: a oneshot has done its work. Both satisfy dependents, as ready does.
+// - skipped:  a condition does not hold on this node; done: a oneshot has done its work. Both satisfy dependents, as
+// ready does.
 // - failed:   not started again by itself.
 // An event that a state has no line for changes nothing.
 #pragma once
@@ -27,7 +32,18 @@
 
 namespace thole {
 
-enum class State : std::uint8_t { stopped, waiting, starting, ready, stopping, clearing, delayed, done, skipped, failed };
+enum class State : std::uint8_t {
+    stopped,
+    waiting,
+    starting,
+    ready,
+    stopping,
+    clearing,
+    delayed,
+    done,
+    skipped,
+    failed
+};
 
 enum class Event : std::uint8_t {
     start,         // somebody wants it to run

@@ -71,8 +71,8 @@ using Expander = std::function<Result<std::string>(std::string_view)>;
 /// Errors: "FILE:LINE: what was read, what is allowed, nearest name".
 Result<Unit> parse_unit(std::string_view file, std::string_view text, const Expander& expand);
 
-/// Splits a command line into its arguments: white space separates, quotes "..." and '...' hold together, a backslash takes the
-/// next character as it is (not within '...'). There is no shell.
+/// Splits a command line into its arguments: white space separates, quotes "..." and '...' hold together, a backslash
+/// takes the next character as it is (not within '...'). There is no shell.
 Result<std::vector<std::string>> split_command(std::string_view text);
 
 /// The reference page of all keys in Markdown, made from the table that drives parse_unit.

@@ -28,9 +28,8 @@ Result<std::string> name_from_file(std::string_view file) {
 
 const UnitKey* find_key(std::string_view section, std::string_view key) {
     const auto table = unit_keys();
-    const auto row = std::ranges::find_if(table, [&](const UnitKey& candidate) {
-        return candidate.section == section && candidate.key == key;
-    });
+    const auto row = std::ranges::find_if(
+        table, [&](const UnitKey& candidate) { return candidate.section == section && candidate.key == key; });
     return row == table.end() ? nullptr : &*row;
 }
 

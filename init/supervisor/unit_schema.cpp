@@ -70,7 +70,8 @@ Status add_condition(Unit& unit, Condition::Kind kind, std::string_view value) {
     return {};
 }
 
-/// A list of arguments in which the node's configuration is put in after splitting, so that a value with spaces stays one argument.
+/// A list of arguments in which the node's configuration is put in after splitting, so that a value with spaces stays
+/// one argument.
 Status add_arguments(std::string_view value, const Expander& expand, std::vector<std::string>& out) {
     auto arguments = split_command(value);
     if (!arguments) {
@@ -158,17 +159,19 @@ constexpr std::array kKeys{
             [](Unit& unit, std::string_view value, const Expander&) {
                 return add_condition(unit, Condition::Kind::key, value);
             },
-            "`section.key` or `section.key=value`, `!` negates", "The same for a key of node.ini that is set and not `no`."},
+            "`section.key` or `section.key=value`, `!` negates",
+            "The same for a key of node.ini that is set and not `no`."},
 
     UnitKey{"service", "type", Form::single,
             [](Unit& unit, std::string_view value, const Expander&) { return choose(kTypes, value, unit.type); },
             "simple, oneshot", "A oneshot is ready when its command has ended with 0, and stays so."},
-    UnitKey{"service", "command", Form::joined,
-            [](Unit& unit, std::string_view value, const Expander& expand) {
-                return add_arguments(value, expand, unit.command);
-            },
-            "program and arguments",
-            "No shell. `${section.key}` is node.ini's value, `${NAME}` the service's environment; indented lines go on."},
+    UnitKey{
+        "service", "command", Form::joined,
+        [](Unit& unit, std::string_view value, const Expander& expand) {
+            return add_arguments(value, expand, unit.command);
+        },
+        "program and arguments",
+        "No shell. `${section.key}` is node.ini's value, `${NAME}` the service's environment; indented lines go on."},
     UnitKey{"service", "environment", Form::joined,
             [](Unit& unit, std::string_view value, const Expander& expand) {
                 return add_arguments(value, expand, unit.environment);
@@ -190,9 +193,10 @@ constexpr std::array kKeys{
                 return absolute_path(value, unit.working_directory);
             },
             "a path", "Default /."},
-    UnitKey{"service", "readiness", Form::single,
-            [](Unit& unit, std::string_view value, const Expander&) { return choose(kReadiness, value, unit.readiness); },
-            "started, notify, tcp, unix, exec", "When the service counts as ready; notify is sd_notify(3)'s READY=1."},
+    UnitKey{
+        "service", "readiness", Form::single,
+        [](Unit& unit, std::string_view value, const Expander&) { return choose(kReadiness, value, unit.readiness); },
+        "started, notify, tcp, unix, exec", "When the service counts as ready; notify is sd_notify(3)'s READY=1."},
     UnitKey{"service", "readiness-target", Form::single,
             [](Unit& unit, std::string_view value, const Expander& expand) {
                 return store(expand(value), unit.readiness_target);
@@ -216,9 +220,10 @@ constexpr std::array kKeys{
                 return store(parse_duration(value), unit.restart_delay_max);
             },
             "a time", "The longest delay. Default 30s. A minute of health starts again with the first."},
-    UnitKey{"service", "stop-signal", Form::single,
-            [](Unit& unit, std::string_view value, const Expander&) { return choose(kSignals, value, unit.stop_signal); },
-            "TERM, INT, QUIT, HUP, USR1, USR2, KILL", "Sent to the main process. Default TERM."},
+    UnitKey{
+        "service", "stop-signal", Form::single,
+        [](Unit& unit, std::string_view value, const Expander&) { return choose(kSignals, value, unit.stop_signal); },
+        "TERM, INT, QUIT, HUP, USR1, USR2, KILL", "Sent to the main process. Default TERM."},
     UnitKey{"service", "stop-timeout", Form::single,
             [](Unit& unit, std::string_view value, const Expander&) {
                 return store(parse_duration(value), unit.stop_timeout);
@@ -251,26 +256,28 @@ constexpr std::array kKeys{
                 return set_cgroup_number(unit, "io.weight", value, 10'000);
             },
             "1 to 10000", "Share of disk time under contention."},
-    UnitKey{"cgroup", "memory.max", Form::single,
-            [](Unit& unit, std::string_view value, const Expander&) { return set_cgroup_size(unit, "memory.max", value); },
-            "a size, or max", "Hard limit of memory."},
-    UnitKey{"cgroup", "memory.high", Form::single,
-            [](Unit& unit, std::string_view value, const Expander&) { return set_cgroup_size(unit, "memory.high", value); },
-            "a size, or max", "Above it the service is slowed and reclaimed from."},
-    UnitKey{"cgroup", "memory.min", Form::single,
-            [](Unit& unit, std::string_view value, const Expander&) { return set_cgroup_size(unit, "memory.min", value); },
-            "a size", "Memory that is never reclaimed."},
+    UnitKey{
+        "cgroup", "memory.max", Form::single,
+        [](Unit& unit, std::string_view value, const Expander&) { return set_cgroup_size(unit, "memory.max", value); },
+        "a size, or max", "Hard limit of memory."},
+    UnitKey{
+        "cgroup", "memory.high", Form::single,
+        [](Unit& unit, std::string_view value, const Expander&) { return set_cgroup_size(unit, "memory.high", value); },
+        "a size, or max", "Above it the service is slowed and reclaimed from."},
+    UnitKey{
+        "cgroup", "memory.min", Form::single,
+        [](Unit& unit, std::string_view value, const Expander&) { return set_cgroup_size(unit, "memory.min", value); },
+        "a size", "Memory that is never reclaimed."},
     UnitKey{"cgroup", "pids.max", Form::single,
             [](Unit& unit, std::string_view value, const Expander&) {
                 return value == "max" ? set_cgroup(unit, "pids.max", "max")
                                       : set_cgroup_number(unit, "pids.max", value, 4'194'304);
             },
             "a number, or max", "Most processes and threads."},
-    UnitKey{"cgroup", "delegate", Form::single,
-            [](Unit& unit, std::string_view value, const Expander&) {
-                return store(parse_boolean(value), unit.delegate);
-            },
-            "yes, no", "All controllers are enabled for the service's own children."},
+    UnitKey{
+        "cgroup", "delegate", Form::single,
+        [](Unit& unit, std::string_view value, const Expander&) { return store(parse_boolean(value), unit.delegate); },
+        "yes, no", "All controllers are enabled for the service's own children."},
 
     UnitKey{"log", "size", Form::single,
             [](Unit& unit, std::string_view value, const Expander&) { return store(parse_size(value), unit.log_size); },

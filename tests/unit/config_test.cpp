@@ -91,7 +91,8 @@ TEST_CASE("bad values say what is wrong") {
 
 TEST_CASE("ini syntax") {
     NodeConfig config;
-    REQUIRE(add_ini(config, "f", "\xEF\xBB\xBF; comment\r\n[network]\r\ndns = 1.1.1.1,\r\n  9.9.9.9\r\naddress=10.0.0.2/8", true));
+    REQUIRE(add_ini(config, "f",
+                    "\xEF\xBB\xBF; comment\r\n[network]\r\ndns = 1.1.1.1,\r\n  9.9.9.9\r\naddress=10.0.0.2/8", true));
     CHECK(config.text("network.dns") == "1.1.1.1,9.9.9.9");
     CHECK(config.origin("network.dns") == "f:3");
     CHECK(config.text("network.address") == "10.0.0.2/8");
@@ -105,8 +106,10 @@ TEST_CASE("ini syntax") {
 
 TEST_CASE("the kernel command line") {
     NodeConfig config;
-    REQUIRE(add_command_line(config, "ro \"quoted x\" console=ttyS0 thole.node.name=\"a-b\" thole.network.dns=\"1.1.1.1 9.9.9.9\" "
-                                     "\"thole.time.servers=x y\" thole.node.name=c\n"));
+    REQUIRE(
+        add_command_line(config,
+                         "ro \"quoted x\" console=ttyS0 thole.node.name=\"a-b\" thole.network.dns=\"1.1.1.1 9.9.9.9\" "
+                         "\"thole.time.servers=x y\" thole.node.name=c\n"));
     CHECK(config.text("node.name") == "c");
     CHECK(config.text("network.dns") == "1.1.1.1,9.9.9.9");
     CHECK(config.text("time.servers") == "x,y");
@@ -151,12 +154,14 @@ TEST_CASE("a container's environment") {
 
 TEST_CASE("ranges that clash are refused with both names") {
     CHECK(whole_error("").empty());
-    CHECK(contains(whole_error("[kubernetes]\nservice-range = 10.42.128.0/20\n"),
-                   "kubernetes.pod-range 10.42.0.0/16 (default) overlaps kubernetes.service-range 10.42.128.0/20 (node.ini:2)"));
+    CHECK(contains(
+        whole_error("[kubernetes]\nservice-range = 10.42.128.0/20\n"),
+        "kubernetes.pod-range 10.42.0.0/16 (default) overlaps kubernetes.service-range 10.42.128.0/20 (node.ini:2)"));
     CHECK(contains(whole_error("[network]\naddress = 10.42.0.9/24\n"), "network.address 10.42.0.9/24"));
     CHECK(contains(whole_error("[network]\naddress = 10.0.0.9/8\n"), "overlaps kubernetes.pod-range"));
     CHECK(whole_error("[network]\naddress = 10.0.0.9/8\n[kubernetes]\nenabled = no\n").empty());
-    CHECK(contains(whole_error("[network]\ngateway = 10.0.0.1\n"), "needs a static address, but network.address is dhcp"));
+    CHECK(contains(whole_error("[network]\ngateway = 10.0.0.1\n"),
+                   "needs a static address, but network.address is dhcp"));
     CHECK(contains(whole_error("[network]\naddress=10.0.0.2/24\ngateway = 10.0.1.1\n"), "10.0.0.0/24"));
     CHECK(contains(whole_error("[network]\naddress=10.0.0.2/24\ngateway = 10.0.0.2\n"), "another machine"));
     CHECK(whole_error("[network]\naddress=fd00::2/64\ngateway = fe80::1\n").empty());

@@ -1,4 +1,5 @@
-// A machine for supervisor tests: it writes down what it was asked to do, and its clock moves only when a test moves it.
+// A machine for supervisor tests: it writes down what it was asked to do, and its clock moves only when a test moves
+// it.
 #pragma once
 
 #include <algorithm>
@@ -11,7 +12,9 @@ namespace thole {
 
 class FakePlatform : public Platform {
    public:
-    bool holds(const Condition& condition) override { return std::ranges::count(true_conditions, condition.subject) > 0; }
+    bool holds(const Condition& condition) override {
+        return std::ranges::count(true_conditions, condition.subject) > 0;
+    }
 
     Status spawn(UnitIndex index) override {
         calls.push_back("spawn " + name(index));

@@ -37,8 +37,10 @@ TEST_CASE("transition: a oneshot is done when it has ended well, not before") {
 }
 
 TEST_CASE("transition: the restart policy decides after an end that nobody asked for") {
-    CHECK(next(State::clearing, Event::emptied, {.restart = RestartPolicy::always, .succeeded = true}) == State::delayed);
-    CHECK(next(State::clearing, Event::emptied, {.restart = RestartPolicy::on_failure, .succeeded = true}) == State::stopped);
+    CHECK(next(State::clearing, Event::emptied, {.restart = RestartPolicy::always, .succeeded = true}) ==
+          State::delayed);
+    CHECK(next(State::clearing, Event::emptied, {.restart = RestartPolicy::on_failure, .succeeded = true}) ==
+          State::stopped);
     CHECK(next(State::clearing, Event::emptied, {.restart = RestartPolicy::on_failure}) == State::delayed);
     CHECK(next(State::clearing, Event::emptied, {.restart = RestartPolicy::never}) == State::failed);
     CHECK(next(State::delayed, Event::timeout) == State::waiting);

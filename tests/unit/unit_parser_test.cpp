@@ -8,7 +8,8 @@ using namespace thole;
 namespace {
 
 Result<Unit> parse(std::string_view text) {
-    return parse_unit("/units/x.unit", text, [](std::string_view value) -> Result<std::string> { return std::string(value); });
+    return parse_unit("/units/x.unit", text,
+                      [](std::string_view value) -> Result<std::string> { return std::string(value); });
 }
 
 std::string error_of(std::string_view text) {
@@ -32,8 +33,7 @@ std::string graph_error(std::vector<Unit> units) {
 }  // namespace
 
 TEST_CASE("unit: a whole unit is read") {
-    const auto unit = parse(
-        "[unit]\ndescription = A server\nrequires = a b\nrequires_note_is_absent = 1\n");
+    const auto unit = parse("[unit]\ndescription = A server\nrequires = a b\nrequires_note_is_absent = 1\n");
     CHECK(!unit);
     const auto good = parse(
         "[unit]\ndescription = A server\nrequires = a b\ncondition-path = !/dev/x\n"
@@ -55,11 +55,13 @@ TEST_CASE("unit: a whole unit is read") {
 TEST_CASE("unit: errors name file, line, what was read and the nearest name") {
     CHECK(error_of("[service]\ncomand = /bin/x\n") ==
           "/units/x.unit:2: unknown key 'comand' in [service]; did you mean 'command'?");
-    CHECK(error_of("[servise]\ncommand = /bin/x\n") == "/units/x.unit:2: unknown section [servise]; did you mean 'service'?");
+    CHECK(error_of("[servise]\ncommand = /bin/x\n") ==
+          "/units/x.unit:2: unknown section [servise]; did you mean 'service'?");
     CHECK(error_of("[service]\ncommand = /bin/x\nrestart = sometimes\n") ==
           "/units/x.unit:3: restart: 'sometimes' is not one of always, on-failure, never");
     CHECK(error_of("[service]\ncommand = /bin/x\nstop-timeout = -1s\n").find("not a time") != std::string::npos);
-    CHECK(error_of("[service]\ncommand = /bin/x\nstop-timeout = 99999999999999999999\n").find("not a time") != std::string::npos);
+    CHECK(error_of("[service]\ncommand = /bin/x\nstop-timeout = 99999999999999999999\n").find("not a time") !=
+          std::string::npos);
     CHECK(error_of("[service]\ncommand = /bin/x\nnice = 1\nnice = 2\n") ==
           "/units/x.unit:4: 'nice' is given twice; the first is in line 3");
     CHECK(error_of("[service]\nrestart = never\n") == "/units/x.unit: there is no 'command' in [service]");
