@@ -67,9 +67,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     patterns = config.getoption("--select")
     names = {item: name_of(item) for item in items}
     if config.getoption("--names"):
-        long = {names[item] for item in items if item.get_closest_marker("long")}
+        usual = {names[item] for item in items if not item.get_closest_marker("long")}
         for name in sorted(set(names.values())):
-            print(f"{name}  (only with --all)" if name in long else name)
+            print(name if name in usual else f"{name}  (only with --all)")
         items.clear()
         return
     unknown = [one for one in patterns if not any(chosen(name, [one]) for name in names.values())]

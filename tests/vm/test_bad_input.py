@@ -39,7 +39,11 @@ def test_unknown_key_halts_the_node(artifacts: Artifacts, tmp_path: Path, watche
     stays_halted(vm)
 
 
-@pytest.mark.parametrize("kind", FOREIGN)
+LONG = pytest.mark.long
+KINDS = ["ext4", "xfs", *(pytest.param(kind, marks=LONG) for kind in ("swap", "partitions"))]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_foreign_disk_is_left_alone(
     kind: str, artifacts: Artifacts, tmp_path: Path, watched: list[Vm]
 ) -> None:

@@ -45,7 +45,15 @@ WAYS = {
 REASONS = {"ctrl-alt-delete": "guest-reset"}
 
 
-@pytest.mark.parametrize("name", WAYS)
+LONG = pytest.mark.long
+AT_START = [
+    "power-button",
+    "ctrl-alt-delete",
+    *(pytest.param(name, marks=LONG) for name in ("poweroff-command", "agent-shutdown")),
+]
+
+
+@pytest.mark.parametrize("name", AT_START)
 def test_while_services_start(name: str, artifacts: Artifacts, tmp_path: Path, watched: list[Vm]) -> None:
     """The end is asked for as soon as the guest agent answers: most services are still on their way up."""
     node = start(artifacts, tmp_path, watched)
@@ -54,7 +62,7 @@ def test_while_services_start(name: str, artifacts: Artifacts, tmp_path: Path, w
     print(f"{name}: {seconds:.1f} s")
 
 
-@pytest.mark.parametrize("name", ["sigterm", "power-button"])
+@pytest.mark.parametrize("name", ["sigterm", pytest.param("power-button", marks=LONG)])
 def test_with_a_ready_node(name: str, artifacts: Artifacts, tmp_path: Path, watched: list[Vm]) -> None:
     """A node with pods, ended by SIGTERM to PID 1 and by its power button."""
     node = start(artifacts, tmp_path, watched)
