@@ -19,7 +19,7 @@ class Artifacts:
     kernel: Path  # vmlinux, started by PVH
     disk: Path  # GPT with the root file system
     init: Path  # PID 1 as it lies in the root file system
-    kubectl: Path  # the node's multi-call binary, which is kubectl by that name, on this machine too
+    kubernetes: Path  # the node's multi-call binary; called as kubectl it serves this machine too
     root_tar: Path  # the root file system as an archive
 
     @classmethod
@@ -29,7 +29,7 @@ class Artifacts:
             kernel=one(build, "vmlinux"),
             disk=one(build, "disk.img"),
             init=one(build, "init"),
-            kubectl=one(build, "kube-node"),
+            kubernetes=one(build, "kube-node"),
             root_tar=one(build, "root.tar"),
         )
 

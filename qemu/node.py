@@ -121,7 +121,7 @@ class Node:
 
     def kubectl_command(self, *arguments: str) -> list[str]:
         """The argv of our own kubectl, as it runs on this machine."""
-        return [os.fspath(kubectl_link(self.folder, self.vm.config.artifacts.kubectl)), *arguments]
+        return [os.fspath(kubectl_link(self.folder, self.vm.config.artifacts.kubernetes)), *arguments]
 
     def kubectl_environment(self) -> dict[str, str]:
         """Its environment: the node's kubeconfig, and a cache that ends with the folder."""

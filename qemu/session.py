@@ -9,7 +9,6 @@ from typing import IO
 
 from driver.errors import TholeError
 from qemu.artifacts import CHECKOUT
-from qemu.node import kubectl_environment, kubectl_link
 
 RUN = CHECKOUT / "build" / "run"
 
@@ -50,14 +49,3 @@ def folder_of(name: str) -> Path:
     if not name or "/" in name or name.startswith("."):
         raise TholeError(f"`{name}` is no name for a node's folder", "use letters, digits and dashes")
     return RUN / name
-
-
-def exec_kubectl(arguments: list[str], program: Path, name: str = "node") -> int:
-    """Become kubectl for the running node of that name; returns only to say that there is none."""
-    folder = folder_of(name)
-    if not (folder / "kubeconfig").is_file():
-        raise TholeError(
-            f"no node runs from {folder}", "start one with ./thole run, and wait until it is Ready"
-        )
-    command = kubectl_link(folder, program)
-    os.execve(command, ["kubectl", *arguments], kubectl_environment(folder))
