@@ -70,7 +70,6 @@ def main(options: argparse.Namespace, artifacts: Artifacts | None = None) -> int
     with Session(folder_of(options.name)) as session:
         if options.fresh:
             (session.folder / "data.img").unlink(missing_ok=True)
-        (session.folder / "kubeconfig").unlink(missing_ok=True)
         config = configure(options, artifacts, session.folder)
         if options.exec:
             return run_command(config, options.exec, options.timeout)

@@ -18,6 +18,9 @@ class Session:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.kubeconfig = (
+            folder / "kubeconfig"
+        )  # there while a node runs and has been Ready: ./thole kubectl uses it
         self._lock: IO[str] | None = None
 
     def __enter__(self) -> Session:
@@ -36,9 +39,11 @@ class Session:
         self._lock.truncate(0)
         self._lock.write(f"{os.getpid()}\n")
         self._lock.flush()
+        self.kubeconfig.unlink(missing_ok=True)  # of a VM that was killed together with us
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.kubeconfig.unlink(missing_ok=True)
         if self._lock:
             self._lock.truncate(0)
             self._lock.close()
