@@ -203,3 +203,15 @@ def _reason(output: str) -> str:
     """The first error in apt's messages."""
     lines = [line for line in output.splitlines() if line.startswith(("E:", "W:"))]
     return lines[0][2:].strip() if lines else (output.strip().splitlines() or ["no message"])[-1]
+
+
+def reachable(suite: str) -> str:
+    """Why the signed release file of `suite` cannot be fetched from the first mirror; empty where it can."""
+    uris = [line.partition(" ")[2] for line in _sources(suite).splitlines() if line.startswith("URIs:")]
+    with tempfile.TemporaryDirectory() as directory:
+        # apt's own downloader: it alone knows the proxies and logins of this machine's apt.
+        result = _run(
+            ["/usr/lib/apt/apt-helper", "-o", "Acquire::Retries=0", "-o", "APT::Sandbox::User=root", "download-file",
+             f"{uris[0]}/dists/{suite}/InRelease", f"{directory}/InRelease"]
+        )  # fmt: skip
+    return "" if result.returncode == 0 else _reason(result.stderr)

@@ -7,14 +7,11 @@ library is built again for musl from them.
 from __future__ import annotations
 
 import shutil
-import tarfile
 from pathlib import Path
-from typing import NamedTuple
+from typing import Callable, NamedTuple
 
-from driver.apt import Apt
 from driver.cache import Cache, digest, remove_tree
 from driver.errors import TholeError
-from driver.host_tools import unpack
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 SUBPROJECTS = CHECKOUT / "subprojects"
@@ -48,34 +45,45 @@ LIBRARIES = {
 _TRIPLETS = {"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}
 
 
-def prepare() -> None:
+def ready() -> bool:
+    """Whether all libraries' sources are in place."""
+    return all(_stamped(name) == _key(name) for name in LIBRARIES)
+
+
+def prepare(note: Callable[[str], None] = print) -> None:
     """Bring the sources of all libraries below subprojects/; nothing happens where they are there already."""
     for name, library in LIBRARIES.items():
-        overlay = SUBPROJECTS / "packagefiles" / name
-        key = digest("1", repr(library), overlay)
-        place = SUBPROJECTS / name
-        stamp = place / _STAMP
-        if stamp.exists() and stamp.read_text() == key:
+        if _stamped(name) == _key(name):
             continue
-        source = Cache().entry("libraries", digest("1", repr(library)), lambda made, wanted=library: _fetch(wanted, made))
+        source = Cache().entry("libraries", digest("1", repr(library)), lambda made, wanted=library: _fetch(wanted, made, note))
         temporary = SUBPROJECTS / f".{name}.tmp"
         remove_tree(temporary)
         shutil.copytree(source, temporary, ignore=shutil.ignore_patterns(".manifest.json"))
-        shutil.copytree(overlay, temporary, dirs_exist_ok=True)
-        (temporary / _STAMP).write_text(key)
-        remove_tree(place)
-        temporary.rename(place)
+        shutil.copytree(SUBPROJECTS / "packagefiles" / name, temporary, dirs_exist_ok=True)
+        (temporary / _STAMP).write_text(_key(name))
+        remove_tree(SUBPROJECTS / name)
+        temporary.rename(SUBPROJECTS / name)
 
 
-def _fetch(library: Library, directory: Path) -> None:
+def _key(name: str) -> str:
+    return digest("1", repr(LIBRARIES[name]), SUBPROJECTS / "packagefiles" / name)
+
+
+def _stamped(name: str) -> str:
+    stamp = SUBPROJECTS / name / _STAMP
+    return stamp.read_text() if stamp.exists() else ""
+
+
+def _fetch(library: Library, directory: Path, note: Callable[[str], None]) -> None:
     """Put the wanted files of a library into a directory."""
-    apt = Apt()
+    from driver.apt import Apt
+
     try:
-        files = apt.source([library.source])[library.source]
+        files = Apt().source([library.source])[library.source]
     except TholeError as error:
         if not library.package:
             raise
-        print(f"note: {error.what}; taking the static library of {library.package} instead", flush=True)
+        note(f"note: {error.what}; taking the static library of {library.package} instead")
         _fetch_archive(library, directory)
         return
     tarball = next(path for path in files if ".orig.tar." in path.name and not path.name.endswith(".asc"))
@@ -84,6 +92,8 @@ def _fetch(library: Library, directory: Path) -> None:
 
 def _unpack_files(tarball: Path, wanted: tuple[str, ...], directory: Path) -> None:
     """Unpack the wanted files of an upstream tarball without its top folder."""
+    import tarfile
+
     with tarfile.open(tarball) as archive:
         members = {name.partition("/")[2]: name for name in archive.getnames()}
         missing = [name for name in wanted if name not in members]
@@ -99,6 +109,9 @@ def _unpack_files(tarball: Path, wanted: tuple[str, ...], directory: Path) -> No
 
 def _fetch_archive(library: Library, directory: Path) -> None:
     """Take headers and the static libraries for both architectures from the binary package."""
+    from driver.apt import Apt
+    from driver.host_tools import unpack
+
     for arch, triplet in _TRIPLETS.items():
         package = Apt(arch=arch).download([library.package])[library.package]
         unpacked = directory / ".unpacked"

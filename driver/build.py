@@ -1,0 +1,166 @@
+"""The build: configures Meson's build directories and runs ninja in them."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from driver import setup, toolchain
+from driver.cache import Cache, default_root, digest, remove_tree
+from driver.display import Display
+from driver.errors import TholeError
+from driver.job import Job
+from driver.paths import BUILD, CHECKOUT, LOGS
+from driver.progress import Progress
+
+INDEXES = BUILD / "indexes"
+_NINJA_LINE = re.compile(r"^::ninja (\d+) (\d+) (.*)$")
+# The one that Debian 12 and 13 both have, and whose std::expected works with their libstdc++.
+CLANG = 19
+_CONFIGURED = ".thole-configured"
+
+
+class Tree(NamedTuple):
+    """A build directory: its name below build/, Meson's options, cross files, and variables for its compilers."""
+
+    name: str
+    options: tuple[str, ...]
+    cross: str = ""
+    environment: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def directory(self) -> Path:
+        """Where it is."""
+        return BUILD / self.name
+
+
+def target(arch: str = "x86_64", profile: str = "kubernetes", image: bool = True) -> Tree:
+    """What runs on nodes."""
+    options = (f"-Dprofile={profile}", f"-Dimage={'true' if image else 'false'}")
+    return Tree(arch, options, f"toolchain/{arch}-linux-musl.ini")
+
+
+def native() -> Tree:
+    """Our own code for this machine, with tests and sanitizers."""
+    options = (
+        "-Dtests=true", "-Dimage=false", "-Db_sanitize=address,undefined", "-Db_lundef=false", "-Doptimization=1",
+        # What fuzzers steer by; without a fuzzer in the program it does nothing.
+        "-Dcpp_args=-fsanitize=fuzzer-no-link",
+    )
+    return Tree("native", options, environment=(("CC", f"clang-{CLANG}"), ("CXX", f"clang++-{CLANG}")))
+
+
+def make(tree: Tree, display: Display, targets: tuple[str, ...] = ()) -> None:
+    """Bring a build directory up to date."""
+    configure(tree, display)
+    command = [toolchain.ninja(), "-C", str(tree.directory), *targets]
+    environment = {**_environment(tree), "NINJA_STATUS": "::ninja %f %t "}
+    log = LOGS / f"build-{tree.name}.log"
+    take = _Ninja(display, tree.name)
+    job = Job(command, display, log, environment=environment, directory=CHECKOUT, take=take)
+    with Cache().lock(f"tree-{digest(str(tree.directory))[:16]}"):
+        status = job.run()
+    if status:
+        step = display.step or "ninja"
+        display.end(failed=True)
+        raise job.failure(f"the step '{step}'")
+    display.end()
+
+
+class _Ninja:
+    """Takes ninja's own lines out of the log: how many of its edges are done."""
+
+    def __init__(self, display: Display, name: str) -> None:
+        self.display = display
+        self.name = f"compile {name}" if name != "x86_64" else "compile"
+
+    def __call__(self, line: str) -> bool:
+        match = _NINJA_LINE.match(line)
+        if not match:
+            return line.startswith(("ninja: Entering", "ninja: no work"))
+        done, total, text = int(match[1]), int(match[2]), match[3]
+        if not text.startswith("Generating ") or "custom command" not in text:
+            # Steps speak for themselves; what they are called is clearer than a file's name.
+            self.display.update(Progress(self.name, done, total, text.rpartition("/")[2]))
+        return False
+
+
+def _environment(tree: Tree) -> dict[str, str]:
+    environment = {
+        **os.environ,
+        **dict(tree.environment),
+        **toolchain.zig_environment(),
+        "NINJA": toolchain.ninja(),
+        "PYTHONPATH": str(CHECKOUT),
+        "PYTHONPYCACHEPREFIX": str(BUILD / "pycache"),
+    }
+    # A person's flags are for other programs; they would make two machines' builds differ.
+    for name in ("CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS", "MAKEFLAGS"):
+        environment.pop(name, None)
+    return environment
+
+
+def configure(tree: Tree, display: Display) -> None:
+    """Run meson setup where the directory is new or its toolchain or options changed."""
+    if not INDEXES.exists():
+        INDEXES.parent.mkdir(exist_ok=True)
+        INDEXES.write_text("as first fetched\n")
+    cross = []
+    if tree.cross:
+        cross = ["--cross-file", str(setup.write_machine_file()), "--cross-file", str(CHECKOUT / tree.cross)]
+    key = digest("1", str(CHECKOUT), toolchain.python(), *tree.options, *cross, repr(tree.environment), *_cross_text(tree))
+    stamp = tree.directory / _CONFIGURED
+    if stamp.exists() and stamp.read_text() == key and (tree.directory / "build.ninja").exists():
+        return
+    display.begin("configure")
+    remove_tree(tree.directory)
+    command = [*toolchain.meson(), "setup", str(tree.directory), str(CHECKOUT), *tree.options, *cross]
+    job = Job(command, display, LOGS / f"configure-{tree.name}.log", environment=_environment(tree), directory=CHECKOUT)
+    if job.run():
+        remove_tree(tree.directory)
+        display.end(failed=True)
+        raise job.failure(f"meson setup of {tree.directory.name}")
+    stamp.write_text(key)
+    display.end()
+
+
+def _cross_text(tree: Tree) -> list[str]:
+    return [(CHECKOUT / tree.cross).read_text()] if tree.cross else []
+
+
+def refresh_indexes(display: Display) -> None:
+    """Fetch newer package indexes; steps that use packages run again only where the indexes did change."""
+    from driver.apt import Apt
+
+    display.begin("indexes")
+    roots = default_root() / "apt"
+    for place in sorted(roots.iterdir()) if roots.is_dir() else []:
+        suite, _, arch = place.name.rpartition("-")
+        Apt(suite, arch).refresh()
+    # The signed Release files name every index by its hash, so they stand for all of it.
+    releases = sorted(roots.glob("*/state/lists/*_InRelease"))
+    text = digest(*releases) + "\n"
+    if not INDEXES.exists() or INDEXES.read_text() != text:
+        INDEXES.parent.mkdir(exist_ok=True)
+        INDEXES.write_text(text)
+    display.end()
+
+
+def everything(display: Display, profile: str, update: bool = False) -> Tree:
+    """Set-up and the whole build of the image."""
+    setup.ensure(display, "build")
+    if update:
+        refresh_indexes(display)
+    tree = target(profile=profile)
+    make(tree, display)
+    return tree
+
+
+def need_profile(name: str) -> str:
+    """Check a profile's name."""
+    known = sorted(path.stem for path in (CHECKOUT / "rootfs" / "profiles").glob("*.ini"))
+    if name not in known:
+        raise TholeError(f"there is no profile '{name}'", f"rootfs/profiles has {', '.join(known)}")
+    return name

@@ -1,0 +1,56 @@
+"""Run tests: those named, else all but the long ones.
+
+A name is LAYER/NAME (--list prints all), a LAYER, or a pattern in quotes. What a test needs is built first; the image only
+where a VM test may be among them. The last line says how many passed and failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+# Layers whose tests need no image.
+_WITHOUT_IMAGE = ("unit", "fuzz", "driver", "rootfs")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `./thole test`."""
+    parser.add_argument("names", nargs="*", metavar="NAME", help="LAYER/NAME, LAYER, or a pattern")
+    parser.add_argument("--list", action="store_true", help="print the name of every test and run none")
+    parser.add_argument("--all", action="store_true", help="the long tests too")
+    parser.add_argument("--no-build", action="store_true", help="test what is there, as it is")
+
+
+def main(options: argparse.Namespace) -> int:
+    """Build what is needed and become pytest."""
+    from driver import build, display, setup, toolchain
+    from driver.paths import BUILD, CHECKOUT
+
+    shown = display.create()
+    setup.ensure(shown, "build", "run", "test")
+    if options.list:
+        build.configure(build.native(), shown)
+    elif not options.no_build:
+        build.make(build.native(), shown)
+        if needs_image(options.names):
+            build.make(build.target(), shown)
+    places = [CHECKOUT / "tests", *sorted(CHECKOUT.glob("*/tests"))]
+    command = [
+        toolchain.python(), "-m", "pytest", "-c", os.devnull, f"--rootdir={CHECKOUT}", "-p", "no:cacheprovider",
+        *(["-q", "--no-header", "--names"] if options.list else ["-v", "--tb=short"]),
+        *(["--all"] if options.all else []),
+        *(f"--select={name}" for name in options.names),
+        *map(str, places),
+    ]
+    environment = {
+        **os.environ, "PYTHONPATH": str(CHECKOUT), "PYTHONPYCACHEPREFIX": str(BUILD / "pycache"), "PYTHONUNBUFFERED": "1",
+    }
+    os.chdir(CHECKOUT)
+    sys.stdout.flush()
+    os.execve(command[0], command, environment)
+
+
+def needs_image(names: list[str]) -> bool:
+    """Whether a VM test may be among the names."""
+    return not names or any(name.partition("/")[0] not in _WITHOUT_IMAGE for name in names)

@@ -1,0 +1,114 @@
+"""A long-running child: its output goes to a log and its progress to the display; an interrupt ends all of it."""
+
+from __future__ import annotations
+
+import os
+import re
+import selectors
+import signal
+import subprocess
+import time
+from collections import deque
+from pathlib import Path
+from typing import Callable
+
+from driver import progress
+from driver.display import Display
+from driver.errors import TholeError
+
+_TAIL = 20
+_ERROR = re.compile(r" (fatal )?error: |: ERROR: ")
+_TICK = 0.25
+_PATIENCE = {signal.SIGINT: 15.0, signal.SIGTERM: 5.0, signal.SIGKILL: 5.0}
+
+
+class Job:
+    """One child with its log. `filter` may take a line away from the log (and turn it into progress)."""
+
+    def __init__(
+        self, command: list[str], display: Display, log: Path, *, environment: dict[str, str] | None = None,
+        directory: Path | None = None, take: Callable[[str], bool] | None = None,
+    ) -> None:
+        self.command = command
+        self.display = display
+        self.log = log
+        self.environment = environment
+        self.directory = directory
+        self.take = take or (lambda line: False)
+        self.tail: deque[str] = deque(maxlen=400)
+
+    def run(self) -> int:
+        """Run to the end; the exit status. An interrupt ends the child and whatever it started, then goes on."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with open(self.log, "w", errors="replace") as log:
+            log.write(f"$ {' '.join(self.command)}\n")
+            child = subprocess.Popen(
+                self.command, env=self.environment, cwd=self.directory, stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, process_group=0,
+            )
+            try:
+                self._follow(child, log)
+                return child.wait()
+            except BaseException:
+                self.display.end(failed=True)
+                self.display.note("ending what was started ...")
+                stop(child)
+                raise
+
+    def _follow(self, child: subprocess.Popen, log) -> None:
+        """Read the child's output until its end."""
+        assert child.stdout
+        handle = child.stdout.fileno()
+        rest = b""
+        with selectors.DefaultSelector() as selector:
+            selector.register(handle, selectors.EVENT_READ)
+            while True:
+                if not selector.select(_TICK):
+                    self.display.tick()
+                    continue
+                data = os.read(handle, 65536)
+                if not data:
+                    break
+                *lines, rest = (rest + data).split(b"\n")
+                for line in lines:
+                    self._line(line.decode(errors="replace").rstrip("\r"), log)
+                log.flush()
+        if rest:
+            self._line(rest.decode(errors="replace"), log)
+
+    def _line(self, line: str, log) -> None:
+        known = progress.parse(line)
+        if known:
+            self.display.update(known)
+        elif not self.take(line):
+            log.write(line + "\n")
+            self.tail.append(line)
+
+    def failure(self, what: str) -> TholeError:
+        """The error for a child that failed: its last lines from where the trouble began, and the log's name."""
+        lines = [line for line in self.tail if line.strip()]
+        starts = [n for n, line in enumerate(lines) if line.startswith(("FAILED:", "error:", "E: ")) or _ERROR.search(line)]
+        begin = max(starts[0] if starts else 0, len(lines) - 60) if starts else max(0, len(lines) - _TAIL)
+        shown = "\n".join(f"  | {line}" for line in lines[begin:][:_TAIL])
+        return TholeError(f"{what} failed:\n{shown}", f"the whole log is {self.log}")
+
+
+def stop(child: subprocess.Popen) -> None:
+    """End a child that leads its own process group, ever less gently."""
+    for number, patience in _PATIENCE.items():
+        try:
+            os.killpg(child.pid, number)
+        except ProcessLookupError:
+            pass
+        end = time.monotonic() + patience
+        while time.monotonic() < end:
+            try:
+                if child.poll() is not None:
+                    return
+                # Read on, or a child with a full pipe never comes to its end.
+                if child.stdout and not child.stdout.closed:
+                    os.set_blocking(child.stdout.fileno(), False)
+                    child.stdout.read()
+                time.sleep(0.05)
+            except KeyboardInterrupt:
+                break  # asked again: be less gentle
