@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import posixpath
@@ -51,16 +52,11 @@ class Erofs:
         self.cache = cache
         self.epoch = epoch
         self.workers = f"--workers={workers}"
-        self.command = [
-            *host_tools.tool("mkfs.erofs"),
-            "--quiet",
-            "-d1",
-            f"-T{epoch}",
-            "--all-time",
-            "-U",
-            UUID,
-        ]
-        self.command += [*COMPRESSION, "-x-1"]
+        *loader, program = host_tools.tool("mkfs.erofs")
+        self.command = [*loader, program, "--quiet", "-d1", *COMPRESSION, "-x-1", f"-T{epoch}", "--all-time"]
+        self.command += ["-U", UUID]
+        # Of the same package; asking for it by name would ask apt once more.
+        self.verify = [*loader, str(Path(program).with_name("fsck.erofs")), "--extract"]
 
     def write(self, tree: Tree, stable: set[str], image: Path) -> None:
         """Write the image of a tree; `stable` are the paths of its part that changes seldom."""
@@ -74,6 +70,7 @@ class Erofs:
         shutil.copyfile(base / "base.erofs", image)
         report("root", 0, 0, "adding init, services and skeleton to the image")
         self._run(["--incremental=data", "--tar=f", str(image)], rest)
+        self._verify(image)
 
     def _make_base(self, stable: list[Entry], image: Path) -> None:
         report(
@@ -86,16 +83,25 @@ class Erofs:
         with subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         ) as process:
-            try:
+            # When mkfs.erofs ends early, what it says counts, not that the pipe broke.
+            with contextlib.suppress(BrokenPipeError):
                 write_tar(entries, process.stdin, self.epoch)
+            with contextlib.suppress(BrokenPipeError):
                 process.stdin.close()
-            except BrokenPipeError:
-                pass
             output = process.stdout.read().decode(errors="replace").strip()
         if process.returncode != 0:
             reason = output.splitlines()[-1] if output else f"it ended with {process.returncode}"
             raise TholeError(
                 f"mkfs.erofs made no {arguments[-1]}: {reason}", "is the disk full? Else see the log above"
+            )
+
+    def _verify(self, image: Path) -> None:
+        """Read every file of the image once: mkfs.erofs calls its incremental mode experimental."""
+        result = subprocess.run([*self.verify, str(image)], capture_output=True, text=True, check=False)
+        if result.returncode != 0:
+            reason = (result.stderr or result.stdout).strip().splitlines()[-1:] or ["no message"]
+            raise TholeError(
+                f"the new image {image} does not read back: {reason[0]}", "./thole clean --cache, then repeat"
             )
 
 

@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import tarfile
+from pathlib import Path
 
 import pytest
 
@@ -138,3 +139,22 @@ def test_a_manifest_says_where_things_come_from(tmp_path):
     entry = next(item for item in content["files"] if item["path"] == "/usr/bin/a")
     assert entry["origin"] == "package a" and entry["mode"] == "0755" and entry["size"] == 4
     assert content["image"]["size"] == 5 and content["profile"] == "x"
+
+
+def test_a_full_disk_is_said_in_words(tmp_path):
+    """/dev/full stands for it."""
+    tree, stable = sample()
+    erofs = pack.Erofs(Cache(tmp_path / "cache"), 0, 1)
+    with pytest.raises(TholeError, match="mkfs.erofs made no /dev/full"):
+        erofs._make_base(pack.with_parents(tree, stable), Path("/dev/full"))
+
+
+def test_an_image_that_does_not_read_back_is_refused(tmp_path):
+    tree, stable = sample()
+    erofs = pack.Erofs(Cache(tmp_path / "cache"), 0, 1)
+    image = tmp_path / "root.erofs"
+    erofs.write(tree, stable, image)
+    data = bytearray(image.read_bytes())
+    image.write_bytes(data[: len(data) // 2])
+    with pytest.raises(TholeError, match="does not read back"):
+        erofs._verify(image)
