@@ -76,15 +76,15 @@ class _Ninja:
         self.display = display
         self.name = f"compile {name}" if name != "x86_64" else "compile"
 
-    def __call__(self, line: str) -> bool:
+    def __call__(self, line: str) -> str | None:
         match = _NINJA_LINE.match(line)
         if not match:
-            return line.startswith(("ninja: Entering", "ninja: no work"))
+            return None if line.startswith(("ninja: Entering", "ninja: no work")) else line
         done, total, text = int(match[1]), int(match[2]), match[3]
-        if not text.startswith("Generating ") or "custom command" not in text:
-            # Steps speak for themselves; what they are called is clearer than a file's name.
+        if not text.startswith("Generating "):
+            # Steps speak for themselves; what they say is clearer than a file's name.
             self.display.update(Progress(self.name, done, total, text.rpartition("/")[2]))
-        return False
+        return f"[{done}/{total}] {text}"
 
 
 def _environment(tree: Tree) -> dict[str, str]:
@@ -116,7 +116,7 @@ def configure(tree: Tree, display: Display) -> None:
         return
     display.begin("configure")
     remove_tree(tree.directory)
-    command = [*toolchain.meson(), "setup", str(tree.directory), str(CHECKOUT), *tree.options, *cross]
+    command = [*toolchain.meson(), "setup", str(tree.directory), str(CHECKOUT), *tree.options, *cross, "-Db_colorout=never"]
     job = Job(command, display, LOGS / f"configure-{tree.name}.log", environment=_environment(tree), directory=CHECKOUT)
     if job.run():
         remove_tree(tree.directory)

@@ -52,6 +52,10 @@ class Display:
         self.last = progress
         self.tick()
 
+    def update_text(self, step: str, text: str) -> None:
+        """A step of unknown length does this now."""
+        self.update(Progress(step, 0, 0, text))
+
     def end(self, failed: bool = False) -> None:
         """The current step has ended."""
         if self.step:

@@ -23,18 +23,18 @@ _PATIENCE = {signal.SIGINT: 15.0, signal.SIGTERM: 5.0, signal.SIGKILL: 5.0}
 
 
 class Job:
-    """One child with its log. `filter` may take a line away from the log (and turn it into progress)."""
+    """One child with its log. `take` gives what the log gets of a line: it may turn one into progress, and drop it."""
 
     def __init__(
         self, command: list[str], display: Display, log: Path, *, environment: dict[str, str] | None = None,
-        directory: Path | None = None, take: Callable[[str], bool] | None = None,
+        directory: Path | None = None, take: Callable[[str], str | None] | None = None,
     ) -> None:
         self.command = command
         self.display = display
         self.log = log
         self.environment = environment
         self.directory = directory
-        self.take = take or (lambda line: False)
+        self.take = take or (lambda line: line)
         self.tail: deque[str] = deque(maxlen=400)
 
     def run(self) -> int:
@@ -80,9 +80,11 @@ class Job:
         known = progress.parse(line)
         if known:
             self.display.update(known)
-        elif not self.take(line):
-            log.write(line + "\n")
-            self.tail.append(line)
+            return
+        kept = self.take(line)
+        if kept is not None:
+            log.write(kept + "\n")
+            self.tail.append(kept)
 
     def failure(self, what: str) -> TholeError:
         """The error for a child that failed: its last lines from where the trouble began, and the log's name."""
