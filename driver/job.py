@@ -96,21 +96,33 @@ class Job:
 
 
 def stop(child: subprocess.Popen) -> None:
-    """End a child that leads its own process group, ever less gently."""
+    """End a child that leads its own process group and all that it started there, ever less gently."""
+    if child.stdout and not child.stdout.closed:
+        os.set_blocking(child.stdout.fileno(), False)
     for number, patience in _PATIENCE.items():
-        try:
-            os.killpg(child.pid, number)
-        except ProcessLookupError:
-            pass
+        if not _signal(child.pid, number):
+            break
         end = time.monotonic() + patience
-        while time.monotonic() < end:
-            try:
-                if child.poll() is not None:
+        try:
+            while time.monotonic() < end:
+                ended = child.poll() is not None
+                if ended and not _signal(child.pid, 0):
                     return
+                if ended and number == signal.SIGINT:
+                    break  # what the leader left behind ignores SIGINT, as a shell's background jobs do
                 # Read on, or a child with a full pipe never comes to its end.
                 if child.stdout and not child.stdout.closed:
-                    os.set_blocking(child.stdout.fileno(), False)
                     child.stdout.read()
                 time.sleep(0.05)
-            except KeyboardInterrupt:
-                break  # asked again: be less gentle
+        except KeyboardInterrupt:
+            continue  # asked again: be less gentle
+    child.poll()
+
+
+def _signal(group: int, number: int) -> bool:
+    """Send a signal to a process group; false where nobody is left in it."""
+    try:
+        os.killpg(group, number)
+    except ProcessLookupError:
+        return False
+    return True
