@@ -1,0 +1,36 @@
+// The machine's disks and partitions as sysfs shows them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+#include "boot/content.hpp"
+
+namespace thole {
+
+struct BlockDevice {
+    std::string name;  // as below /dev: vda, nvme0n1p2
+    std::uint64_t size = 0;
+    bool partition = false;
+    bool partitioned = false;  // a disk with partitions on it
+    bool root = false;         // "/" lies on it
+    std::string label;         // a partition's name, else the serial number that the host or maker gave
+    Content content;
+
+    [[nodiscard]] std::string path() const { return "/dev/" + name; }
+};
+
+/// Disks and partitions that can hold data, without their content: no CD drives, no loop, RAM, mapper or read-only devices.
+/// `sys` is where sysfs is mounted; `root_name` is the device that holds "/" (empty where it is none).
+std::vector<BlockDevice> list_block_devices(const std::string& sys, const std::string& root_name);
+
+/// The name of the device that holds "/", from `mountinfo`'s text: "vda1"; empty where it is not on a block device. Below a
+/// device-mapper target it is the device under it.
+std::string root_device(const std::string& sys, const std::string& mountinfo);
+
+/// Reads both ends of a device and says what is there.
+Result<Content> read_content(const BlockDevice& device);
+
+}  // namespace thole

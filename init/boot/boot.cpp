@@ -1,0 +1,139 @@
+#include "boot/boot.hpp"
+
+#include <unistd.h>
+
+#include <vector>
+
+#include "base/text.hpp"
+#include "boot/cgroups.hpp"
+#include "boot/container.hpp"
+#include "boot/data_disk.hpp"
+#include "boot/devices.hpp"
+#include "boot/identity.hpp"
+#include "boot/kernel_settings.hpp"
+#include "boot/mounts.hpp"
+#include "boot/skeleton.hpp"
+#include "config/render.hpp"
+#include "config/sources.hpp"
+#include "network.hpp"
+#include "os/file.hpp"
+
+namespace thole {
+
+namespace {
+
+constexpr const char* kTemplates = "/usr/lib/thole/templates/etc";
+constexpr const char* kSkeleton = "/usr/share/thole/var";
+constexpr const char* kMachineId = "/var/lib/thole/machine-id";
+
+std::vector<const char*> environment_variables() {
+    std::vector<const char*> variables;
+    for (char** variable = environ; variable != nullptr && *variable != nullptr; ++variable) {
+        variables.push_back(*variable);
+    }
+    return variables;
+}
+
+Result<NodeConfig> read_config(bool in_container) {
+    auto config = load_node_config("", in_container, environment_variables());
+    if (!config) {
+        return failure(concat("The configuration is not right: ", config.error().message, ". Nothing was changed."));
+    }
+    return config;
+}
+
+/// File systems, devices and cgroups: what does not depend on the configuration.
+Result<KmsgKind> prepare_machine(Console& console) {
+    if (auto mounted = mount_kernel_file_systems(console); !mounted) {
+        return std::unexpected(mounted.error());
+    }
+    if (auto made = make_directories("/run/thole"); !made) {
+        return std::unexpected(made.error());
+    }
+    link_standard_streams("/dev");
+    if (auto linked = link_virtio_ports("/sys", "/dev"); !linked) {
+        console.line(concat("devices  ", linked.error().message));
+    }
+    auto kmsg = provide_kmsg("/dev/kmsg");
+    if (kmsg && *kmsg == KmsgKind::fifo) {
+        console.line("kmsg     no right to the kernel log: a quiet pipe stands in for it");
+    }
+    if (auto cgroups = set_up_cgroups(console); !cgroups) {
+        return std::unexpected(cgroups.error());
+    }
+    return kmsg;
+}
+
+/// /etc and /var. In a container both belong to it already.
+Status prepare_storage(Console& console, bool in_container) {
+    if (!in_container) {
+        if (auto mounted = mount_etc(); !mounted) {
+            return mounted;
+        }
+        if (auto mounted = mount_data_disk(console, "/var"); !mounted) {
+            return mounted;
+        }
+    }
+    if (auto filled = fill_from_skeleton(kSkeleton, "/var"); !filled) {
+        return filled;
+    }
+    return make_directories("/var/lib/thole");
+}
+
+Status take_identity(Console& console, Booted& booted) {
+    auto id = machine_id(kMachineId);
+    if (!id) {
+        return std::unexpected(id.error());
+    }
+    booted.machine_id = std::move(*id);
+    booted.config.derive("node.name", derived_node_name(booted.machine_id), kMachineId);
+    booted.node_name = booted.config.text("node.name");
+    if (booted.in_container) {
+        hide_host_uuid(console, booted.machine_id);
+    }
+    return write_identity("", booted.machine_id, booted.node_name);
+}
+
+Status configure_node(Console& console, const Booted& booted) {
+    set_sysctls(console);
+    raise_limits(console);
+    if (auto configured = configure_network(console, booted.config, booted.in_container); !configured) {
+        return configured;
+    }
+    const auto rendered = render_tree(kTemplates, "/etc", booted.config);
+    return rendered ? Status() : Status(std::unexpected(rendered.error()));
+}
+
+}  // namespace
+
+Result<Booted> boot(Console& console) {
+    const auto kmsg = prepare_machine(console);
+    if (!kmsg) {
+        return std::unexpected(kmsg.error());
+    }
+    const bool in_container = runs_in_container();
+    // Read before the disk is touched, so that a mistake in it changes nothing there; then again with the disk's own part.
+    if (auto config = read_config(in_container); !config) {
+        return std::unexpected(config.error());
+    }
+    if (auto stored = prepare_storage(console, in_container); !stored) {
+        return std::unexpected(stored.error());
+    }
+    auto config = read_config(in_container);
+    if (!config) {
+        return std::unexpected(config.error());
+    }
+    Booted booted{std::move(*config), {}, {}, in_container, *kmsg};
+    if (auto known = take_identity(console, booted); !known) {
+        return std::unexpected(known.error());
+    }
+    if (auto configured = configure_node(console, booted); !configured) {
+        return std::unexpected(configured.error());
+    }
+    if (auto shared = share_mounts(); !shared) {
+        return std::unexpected(shared.error());
+    }
+    return booted;
+}
+
+}  // namespace thole

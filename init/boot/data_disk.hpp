@@ -1,0 +1,15 @@
+// /var: the data disk, found, made on first boot, checked and mounted; in memory where there is no disk.
+#pragma once
+
+#include <string>
+
+#include "base/error.hpp"
+#include "os/console.hpp"
+
+namespace thole {
+
+/// Mounts the data disk at `target`. An error means that the node must stop; nothing on any disk was changed then, unless the
+/// message says otherwise.
+Status mount_data_disk(Console& console, const std::string& target);
+
+}  // namespace thole

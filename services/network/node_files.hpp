@@ -1,0 +1,35 @@
+// What other services read of the node's network: resolv.conf, node.env, hosts.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.hpp"
+#include "config/address.hpp"
+
+namespace thole {
+
+/// Where the files lie: the machine's root, or a folder in tests.
+struct NodeFiles {
+    std::string root;
+
+    [[nodiscard]] std::string resolv_conf() const { return root + "/run/thole/resolv.conf"; }
+    [[nodiscard]] std::string environment() const { return root + "/run/thole/node.env"; }
+    [[nodiscard]] std::string hosts() const { return root + "/etc/hosts"; }
+    [[nodiscard]] std::string dhcp() const { return root + "/run/thole/dhcp.env"; }
+};
+
+/// The text of a resolv.conf: at most three servers, none of them loopback, because pods get this file too.
+std::string resolv_text(std::span<const std::string_view> servers, std::string_view search);
+
+/// NODE_NAME and NODE_ADDRESS, for units' environment-file.
+std::string environment_text(std::string_view node_name, std::string_view address);
+
+/// Replaces node.env and hosts as soon as the node has an address.
+Status write_address(const NodeFiles& files, std::string_view node_name, const Address& address);
+
+Status write_resolv_conf(const NodeFiles& files, std::span<const std::string_view> servers, std::string_view search);
+
+}  // namespace thole
