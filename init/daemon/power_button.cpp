@@ -15,12 +15,18 @@ namespace thole {
 
 namespace {
 
+/// musl takes ioctl's request as an int, glibc as an unsigned long.
+template <typename Request>
+int control(int (*call)(int, Request, ...), int fd, unsigned request, void* data) {
+    return call(fd, static_cast<Request>(request), data);
+}
+
 bool has_power_key(int fd) {
     constexpr unsigned kSize = KEY_MAX / 8 + 1;
     std::array<unsigned char, kSize> keys{};
     constexpr unsigned kRequest =
         _IOC(static_cast<unsigned>(_IOC_READ), 'E', 0x20U + EV_KEY, kSize);  // EVIOCGBIT(EV_KEY)
-    const int size = ::ioctl(fd, static_cast<int>(kRequest), keys.data());
+    const int size = control(::ioctl, fd, kRequest, keys.data());
     return size > KEY_POWER / 8 && (keys[KEY_POWER / 8] >> (KEY_POWER % 8) & 1) != 0;
 }
 

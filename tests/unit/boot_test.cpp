@@ -1,0 +1,377 @@
+// Steps of boot that need no root: the choice of the data disk, identity, files, settings.
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "base/text.hpp"
+#include "boot/block.hpp"
+#include "boot/content.hpp"
+#include "boot/devices.hpp"
+#include "boot/disk_choice.hpp"
+#include "boot/halt.hpp"
+#include "boot/identity.hpp"
+#include "boot/kernel_settings.hpp"
+#include "boot/kmsg.hpp"
+#include "boot/program.hpp"
+#include "boot/skeleton.hpp"
+#include "config/render.hpp"
+#include "os/file.hpp"
+#include "temporary_folder.hpp"
+
+using namespace thole;
+
+namespace {
+
+constexpr std::uint64_t kGiB = std::uint64_t{1} << 30U;
+
+bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+
+std::string zeros() { return std::string(kProbeSize, '\0'); }
+
+void put(std::string& bytes, std::size_t offset, std::string_view piece) { bytes.replace(offset, piece.size(), piece); }
+
+/// The start of an ext4 file system with `blocks` blocks of 4 KiB.
+std::string ext4(std::string_view label, std::uint32_t blocks, bool clean = true, bool mounted = false) {
+    std::string bytes = zeros();
+    const auto number = [&](std::size_t offset, std::uint32_t value) {
+        for (std::size_t index = 0; index < 4; ++index) {
+            bytes[1024 + offset + index] = static_cast<char>(value >> (8 * index));
+        }
+    };
+    number(0x04, blocks);
+    number(0x18, 2);
+    number(0x2C, mounted ? 1'700'000'000 : 0);
+    put(bytes, 1024 + 0x38, "\x53\xEF\x01");
+    number(0x5C, 0x4);
+    number(0x60, clean ? 0x2C2 : 0x2C6);
+    put(bytes, 1024 + 0x78, label);
+    return bytes;
+}
+
+std::string marked_end() {
+    std::string bytes = zeros();
+    put(bytes, bytes.size() - 4096, kFormatMarker);
+    return bytes;
+}
+
+ContentKind kind_of(const std::string& start, const std::string& end) { return describe_content(start, end, kGiB).kind; }
+
+BlockDevice disk(std::string name, ContentKind kind, std::string label = "", std::uint64_t size = kGiB) {
+    BlockDevice device;
+    device.name = std::move(name);
+    device.size = size;
+    device.label = std::move(label);
+    device.content = {kind, kind == ContentKind::foreign ? "an xfs file system" : "nothing", kind == ContentKind::ours ? size : 0, true};
+    return device;
+}
+
+}  // namespace
+
+TEST_CASE("what lies on a disk is told from its magic numbers") {
+    const auto what = [](std::size_t offset, std::string_view magic) {
+        std::string start = zeros();
+        put(start, offset, magic);
+        const Content content = describe_content(start, zeros(), kGiB);
+        return content.kind == ContentKind::foreign ? content.what : "not foreign";
+    };
+    CHECK(what(0, "XFSB") == "an xfs file system");
+    CHECK(what(0x10040, "_BHRfS_M") == "a btrfs file system");
+    CHECK(what(3, "NTFS    ") == "an NTFS file system");
+    CHECK(what(0x52, "FAT32   ") == "a FAT file system");
+    CHECK(what(0, "LUKS\xBA\xBE") == "a LUKS container");
+    CHECK(what(4086, "SWAPSPACE2") == "swap space");
+    CHECK(what(0, "hsqs") == "a squashfs image");
+    CHECK(what(1024, "\xE2\xE1\xF5\xE0") == "an erofs image");
+    CHECK(what(512, "LABELONE") == "an LVM physical volume");
+    CHECK(what(512, "EFI PART") == "a GPT partition table");
+    CHECK(what(510, "\x55\xAA") == "a partition table or boot sector");
+    CHECK(what(777'777, "x") == "data of an unknown kind");
+}
+
+TEST_CASE("blank means zero at both ends") {
+    CHECK(kind_of(zeros(), zeros()) == ContentKind::blank);
+    std::string end = zeros();
+    end.back() = 1;
+    CHECK(kind_of(zeros(), end) == ContentKind::foreign);
+}
+
+TEST_CASE("our file system is known by its label") {
+    const Content ours = describe_content(ext4("thole-data", 1000), zeros(), kGiB);
+    CHECK(ours.kind == ContentKind::ours);
+    CHECK(ours.size == 4'096'000);
+    CHECK(ours.clean);
+    CHECK_FALSE(describe_content(ext4("thole-data", 1000, false), zeros(), kGiB).clean);
+    const Content other = describe_content(ext4("root", 1000), zeros(), kGiB);
+    CHECK(other.kind == ContentKind::foreign);
+    CHECK(other.what == "an ext4 file system with the label 'root'");
+    CHECK(describe_content(ext4("", 1000), zeros(), kGiB).what == "an ext4 file system without a label");
+    CHECK(kind_of(ext4("thole-data2", 1000), zeros()) == ContentKind::foreign);
+}
+
+TEST_CASE("an interrupted format is told by its marker, but never a file system in use") {
+    std::string half = zeros();
+    put(half, 300'000, "half written tables");
+    CHECK(kind_of(half, marked_end()) == ContentKind::interrupted);
+    CHECK(kind_of(zeros(), marked_end()) == ContentKind::interrupted);
+    CHECK(kind_of(ext4("thole-data", 1000), marked_end()) == ContentKind::interrupted);
+    CHECK(kind_of(ext4("thole-data", 1000, true, true), marked_end()) == ContentKind::ours);
+    CHECK(kind_of(ext4("thole-data", kGiB / 4096), marked_end()) == ContentKind::ours);
+    CHECK(kind_of(ext4("root", kGiB / 4096), marked_end()) == ContentKind::foreign);
+}
+
+TEST_CASE("the data disk is chosen, or the node stops") {
+    const auto blank = disk("vdb", ContentKind::blank);
+    const auto ours = disk("vdc", ContentKind::ours);
+    SUBCASE("our label first") {
+        const auto choice = choose_data_disk({blank, ours});
+        CHECK(choice.action == DiskAction::use);
+        CHECK(choice.device == 1);
+    }
+    SUBCASE("two with our label") {
+        const auto choice = choose_data_disk({ours, disk("vdd", ContentKind::ours)});
+        CHECK(choice.action == DiskAction::stop);
+        CHECK(contains(choice.message, "/dev/vdc and /dev/vdd"));
+    }
+    SUBCASE("the only blank disk") {
+        const auto choice = choose_data_disk({disk("vda", ContentKind::foreign), blank});
+        CHECK(choice.action == DiskAction::format);
+        CHECK(choice.device == 1);
+    }
+    SUBCASE("two blank disks, one named") {
+        CHECK(choose_data_disk({blank, disk("vdc", ContentKind::blank)}).action == DiskAction::stop);
+        const auto choice = choose_data_disk({blank, disk("vdc", ContentKind::blank, "thole-data")});
+        CHECK(choice.action == DiskAction::format);
+        CHECK(choice.device == 1);
+    }
+    SUBCASE("the named disk holds something else") {
+        const auto choice = choose_data_disk({blank, disk("vdc", ContentKind::foreign, "thole-data")});
+        CHECK(choice.action == DiskAction::stop);
+        CHECK(contains(choice.message, "The data disk /dev/vdc (serial thole-data) holds an xfs file system. It was not touched."));
+    }
+    SUBCASE("an interrupted format is done again") {
+        CHECK(choose_data_disk({blank, disk("vdc", ContentKind::interrupted)}).device == 1);
+    }
+    SUBCASE("disks that are never taken") {
+        auto root = disk("vda", ContentKind::blank);
+        root.root = true;
+        auto parted = disk("vdb", ContentKind::blank);
+        parted.partitioned = true;
+        auto part = disk("vdb1", ContentKind::blank);
+        part.partition = true;
+        const auto tiny = disk("vdc", ContentKind::blank, "", 1 << 20);
+        CHECK(choose_data_disk({root, parted, part, tiny}).action == DiskAction::none);
+        part.label = "thole-data";
+        CHECK(choose_data_disk({root, parted, part, tiny}).action == DiskAction::format);
+        CHECK(choose_data_disk({disk("vdc", ContentKind::blank, "thole-data", 1 << 20)}).action == DiskAction::stop);
+    }
+    SUBCASE("no disk, and what else is there") {
+        CHECK(choose_data_disk({}).action == DiskAction::none);
+        CHECK(contains(choose_data_disk({disk("sda", ContentKind::foreign)}).message, "/dev/sda holds an xfs file system"));
+    }
+    SUBCASE("a disk that was cut short") {
+        auto cut = ours;
+        cut.size = kGiB / 2;
+        const auto choice = choose_data_disk({cut});
+        CHECK(choice.action == DiskAction::stop);
+        CHECK(contains(choice.message, "was cut short: it has 512 MiB, its file system 1024 MiB"));
+    }
+}
+
+TEST_CASE("block devices as sysfs shows them") {
+    const TemporaryFolder sys;
+    const auto device = [&](const std::string& below, std::string_view sectors) {
+        const std::string directory = sys.path() + "/devices/" + below;
+        REQUIRE(make_directories(directory));
+        REQUIRE(replace_file(directory + "/size", sectors, 0644));
+        REQUIRE(replace_file(directory + "/ro", "0\n", 0644));
+        REQUIRE(make_directories(sys.path() + "/class/block"));
+        const std::string name = below.substr(below.rfind('/') + 1);
+        REQUIRE(::symlink(("../../devices/" + below).c_str(), (sys.path() + "/class/block/" + name).c_str()) == 0);
+        return directory;
+    };
+    device("vda", "2097152\n");
+    const auto part = device("vda/vda1", "1048576\n");
+    REQUIRE(replace_file(part + "/partition", "1\n", 0644));
+    REQUIRE(replace_file(part + "/uevent", "MAJOR=254\nMINOR=1\nDEVNAME=vda1\nPARTNAME=thole-root-a\n", 0644));
+    const auto data = device("vdb", "4194304\n");
+    REQUIRE(replace_file(data + "/serial", "thole-data", 0644));
+    device("loop0", "100\n");
+    device("sr0", "100\n");
+    device("vdc", "0\n");
+    const auto devices = list_block_devices(sys.path(), "vda1");
+    REQUIRE(devices.size() == 3);
+    CHECK(devices[0].name == "vda");
+    CHECK(devices[0].partitioned);
+    CHECK(devices[0].root);
+    CHECK(devices[1].label == "thole-root-a");
+    CHECK(devices[1].root);
+    CHECK(devices[2].label == "thole-data");
+    CHECK(devices[2].size == 2 * kGiB);
+
+    REQUIRE(make_directories(sys.path() + "/dev/block"));
+    REQUIRE(::symlink("../../devices/vda/vda1", (sys.path() + "/dev/block/254:1").c_str()) == 0);
+    CHECK(root_device(sys.path(), "20 1 0:5 / /dev rw - devtmpfs x rw\n21 0 254:1 / / ro - erofs /dev/root ro\n") == "vda1");
+    CHECK(root_device(sys.path(), "21 0 0:30 / / rw - overlay overlay rw\n").empty());
+    const auto mapper = device("dm-0", "1048576\n");
+    REQUIRE(make_directories(mapper + "/slaves/vda1"));
+    REQUIRE(::symlink("../../devices/dm-0", (sys.path() + "/dev/block/253:0").c_str()) == 0);
+    CHECK(root_device(sys.path(), "21 0 253:0 / / ro - erofs /dev/dm-0 ro\n") == "vda1");
+}
+
+TEST_CASE("the machine-id is made once and never replaced") {
+    const TemporaryFolder folder;
+    const std::string path = folder.path() + "/machine-id";
+    const auto first = machine_id(path);
+    REQUIRE(first);
+    CHECK(first->size() == 32);
+    CHECK(machine_id(path).value_or("") == *first);
+    struct stat information {};
+    REQUIRE(::stat(path.c_str(), &information) == 0);
+    CHECK((information.st_mode & 07777U) == 0444);
+    CHECK(derived_node_name(*first) == "thole-" + first->substr(0, 6));
+    REQUIRE(replace_file(path, "", 0444));
+    CHECK_FALSE(machine_id(path));
+    REQUIRE(replace_file(path, std::string(32, '0') + "\n", 0444));
+    CHECK_FALSE(machine_id(path));
+}
+
+TEST_CASE("identity files") {
+    const TemporaryFolder folder;
+    REQUIRE(make_directories(folder.path() + "/etc"));
+    REQUIRE(write_identity(folder.path(), std::string(32, 'a'), "node0"));
+    CHECK(read_file(folder.path() + "/etc/hostname").value_or("") == "node0\n");
+    CHECK(contains(read_file(folder.path() + "/etc/hosts").value_or(""), "127.0.1.1 node0\n"));
+    CHECK(contains(hosts_text("node0", "10.0.2.15"), "10.0.2.15 node0\n"));
+}
+
+TEST_CASE("sysctls") {
+    const TemporaryFolder folder;
+    REQUIRE(make_directories(folder.path() + "/net/ipv4/conf/eth0.1"));
+    REQUIRE(replace_file(folder.path() + "/net/ipv4/ip_forward", "0\n", 0644));
+    REQUIRE(replace_file(folder.path() + "/net/ipv4/conf/eth0.1/forwarding", "0\n", 0644));
+    const auto failed = apply_sysctls("f", "# comment\n\nnet.ipv4.ip_forward = 1\r\nkernel.nothing=2\nnet/ipv4/conf/eth0.1/forwarding = 1",
+                                      folder.path());
+    REQUIRE(failed);
+    CHECK(*failed == "kernel.nothing (No such file or directory)");
+    CHECK(read_file(folder.path() + "/net/ipv4/ip_forward").value_or("").starts_with("1"));
+    CHECK(read_file(folder.path() + "/net/ipv4/conf/eth0.1/forwarding").value_or("").starts_with("1"));
+    CHECK(apply_sysctls("f", "a\n", folder.path()).error().message == "f:1: not 'key = value'");
+    CHECK_FALSE(apply_sysctls("f", "../x = 1\n", folder.path()));
+}
+
+TEST_CASE("the image's sysctl file is in order") {
+    const auto text = read_file(THOLE_SOURCE "/init/boot/sysctl.conf");
+    REQUIRE(text);
+    CHECK(apply_sysctls("sysctl.conf", *text, "/nowhere"));
+}
+
+TEST_CASE("virtio ports get their names") {
+    const TemporaryFolder folder;
+    const std::string sys = folder.path() + "/sys";
+    const std::string dev = folder.path() + "/dev";
+    REQUIRE(make_directories(dev));
+    for (const std::string_view port : {"vport0p1", "vport0p2", "vport0p3"}) {
+        REQUIRE(make_directories(concat(sys, "/class/virtio-ports/", port)));
+    }
+    REQUIRE(replace_file(sys + "/class/virtio-ports/vport0p1/name", "org.qemu.guest_agent.0\n", 0644));
+    REQUIRE(replace_file(sys + "/class/virtio-ports/vport0p2/name", "../../etc/passwd\n", 0644));
+    REQUIRE(link_virtio_ports(sys, dev));
+    REQUIRE(link_virtio_ports(sys, dev));
+    CHECK(list_directory(dev + "/virtio-ports").value_or(std::vector<std::string>()) ==
+          std::vector<std::string>{"org.qemu.guest_agent.0"});
+    CHECK(link_virtio_ports(folder.path() + "/none", dev));
+}
+
+TEST_CASE("the skeleton fills what is missing and leaves the rest") {
+    const TemporaryFolder folder;
+    const std::string from = folder.path() + "/skeleton";
+    const std::string to = folder.path() + "/var";
+    REQUIRE(make_directories(from + "/lib/chrony", 0755));
+    REQUIRE(::chmod((from + "/lib/chrony").c_str(), 0750) == 0);
+    REQUIRE(replace_file(from + "/lib/file", "new", 0640));
+    REQUIRE(replace_file(from + "/lib/kept", "new", 0640));
+    REQUIRE(::symlink("/run", (from + "/run").c_str()) == 0);
+    REQUIRE(make_directories(to + "/lib"));
+    REQUIRE(replace_file(to + "/lib/kept", "old", 0600));
+    REQUIRE(fill_from_skeleton(from, to));
+    REQUIRE(fill_from_skeleton(from, to));
+    struct stat information {};
+    REQUIRE(::stat((to + "/lib/chrony").c_str(), &information) == 0);
+    CHECK((information.st_mode & 07777U) == 0750);
+    CHECK(read_file(to + "/lib/file").value_or("") == "new");
+    CHECK(read_file(to + "/lib/kept").value_or("") == "old");
+    REQUIRE(::lstat((to + "/run").c_str(), &information) == 0);
+    CHECK(S_ISLNK(information.st_mode));
+    CHECK(fill_from_skeleton(folder.path() + "/none", to));
+}
+
+TEST_CASE("kmsg: a FIFO stands in, and a reader waits instead of seeing its end") {
+    if (::geteuid() == 0) {
+        return;  // root may make the device itself
+    }
+    const TemporaryFolder folder;
+    const std::string path = folder.path() + "/kmsg";
+    REQUIRE(provide_kmsg(path).value_or(KmsgKind::device) == KmsgKind::fifo);
+    const Fd reader(::open(path.c_str(), O_RDONLY | O_NONBLOCK));
+    char letter = 0;
+    CHECK(::read(reader.get(), &letter, 1) == -1);
+    CHECK(errno == EAGAIN);
+}
+
+TEST_CASE("programs") {
+    const auto echoed = run_program({"/bin/sh", "-c", "echo out; echo err >&2; exit 3"});
+    REQUIRE(echoed);
+    CHECK(echoed->status == 3);
+    CHECK(echoed->output == "out\nerr\n");
+    CHECK(run_program({"/bin/sh", "-c", "kill -9 $$"}).value_or(ProgramResult()).status == 137);
+    CHECK_FALSE(run_program({"/no/such/program"}));
+    const auto large = run_program({"/bin/sh", "-c", "head -c 1000000 /dev/zero"});
+    REQUIRE(large);
+    CHECK(large->output.size() <= 20'480);
+}
+
+TEST_CASE("templates") {
+    NodeConfig config;
+    REQUIRE(config.set("time", "servers", "a.example b.example", "test", false));
+    const auto rendered = [&](std::string_view text) {
+        auto result = render_text("t", text, config);
+        return result ? *result : concat("error: ", result.error().message);
+    };
+    CHECK(rendered("pods ${kubernetes.pod-range}\n${HOME} $$x\n") == "pods 10.42.0.0/16\n${HOME} $x\n");
+    CHECK(rendered("server ${time.servers[]} iburst\nend") == "server a.example iburst\nserver b.example iburst\nend");
+    CHECK(rendered("a\nnameserver ${network.dns[]}\nb\n") == "a\nb\n");
+    CHECK(contains(rendered("a\n${network.adress}\n"), "error: t:2: ${network.adress}: unknown key"));
+    CHECK(contains(rendered("${network.adress[]}\n"), "did you mean 'address'?"));
+}
+
+TEST_CASE("a tree of templates") {
+    const TemporaryFolder folder;
+    const std::string templates = folder.path() + "/templates";
+    REQUIRE(make_directories(templates + "/kubernetes"));
+    REQUIRE(replace_file(templates + "/kubernetes/kubelet.yaml", "dns: ${kubernetes.cluster-domain}\n", 0600));
+    NodeConfig config;
+    CHECK(render_tree(templates, folder.path() + "/etc", config).value_or(-1) == 1);
+    CHECK(read_file(folder.path() + "/etc/kubernetes/kubelet.yaml").value_or("") == "dns: cluster.local\n");
+    struct stat information {};
+    REQUIRE(::stat((folder.path() + "/etc/kubernetes/kubelet.yaml").c_str(), &information) == 0);
+    CHECK((information.st_mode & 07777U) == 0600);
+    REQUIRE(replace_file(templates + "/zz", "${a.b}", 0644));
+    REQUIRE(replace_file(templates + "/aa", "new", 0644));
+    CHECK_FALSE(render_tree(templates, folder.path() + "/etc", config));
+    CHECK_FALSE(path_exists(folder.path() + "/etc/aa"));
+    CHECK(render_tree(folder.path() + "/none", folder.path() + "/etc", config).value_or(-1) == 0);
+}
+
+TEST_CASE("the frame around a message") {
+    const auto lines = boxed("one two three\nfour", 12);
+    const std::vector<std::string> expected{"+----------+", "| one two  |", "| three    |", "| four     |", "+----------+"};
+    CHECK(lines == expected);
+    for (const std::string& line : boxed(std::string(100, 'x'), 20)) {
+        CHECK(line.size() == 20);
+    }
+}
