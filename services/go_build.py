@@ -1,0 +1,184 @@
+"""Builds the programs of one Go module: static, stripped, cached by what went in.
+
+The build steps of the services use it. A step's sources are its go.mod, go.sum and .go files; the modules themselves
+are fixed by go.sum.
+"""
+
+from __future__ import annotations
+
+import argparse
+import filecmp
+import json
+import os
+import shutil
+import subprocess
+from collections import deque
+from configparser import ConfigParser
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Callable, Iterable
+
+from driver import toolchain
+from driver.cache import Cache, digest
+from driver.errors import TholeError
+from driver.progress import report
+
+SERVICES = Path(__file__).resolve().parent
+VERSIONS = SERVICES / "versions.ini"
+_LOG_LINES = 15
+_REMEDY = "is the network there, and the Go module proxy within reach? (go env GOPROXY)"
+# Meson's names and Go's.
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+def arguments(description: str | None) -> argparse.Namespace:
+    """The command line that the build steps share."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--arch", default="x86_64", choices=sorted(ARCHITECTURES), help="of the node")
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR")
+    parser.add_argument("--depfile", type=Path, help="write what was read, for ninja")
+    return parser.parse_args()
+
+
+@dataclass
+class Module:
+    """A Go module of ours and the programs made from it: file name to package."""
+
+    step: str
+    directory: Path
+    programs: dict[str, str]
+    # Module path to the version that versions.ini wants of it.
+    pinned: dict[str, str] = field(default_factory=dict)
+    # Variables set by the linker: "package.name" to text.
+    variables: dict[str, str] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    # Makes changed copies of other modules in the directory given, and returns the go.mod file that names them.
+    changes: Callable[[Module, dict[str, str], Path], Path] | None = None
+    # Files beside the module that the result depends on.
+    extra: tuple[Path, ...] = ()
+
+
+def version(section: str, name: str) -> str:
+    """A version of versions.ini."""
+    parser = ConfigParser()
+    parser.read_string(VERSIONS.read_text(), str(VERSIONS))
+    try:
+        return parser[section][name]
+    except KeyError:
+        raise TholeError(f"{VERSIONS} has no {name} in [{section}]", "add it") from None
+
+
+def sources(module: Module) -> list[Path]:
+    """What of ours the programs depend on; a module inside the module is not part of it."""
+    inner = {path.parent for path in module.directory.glob("*/**/go.mod")}
+    found = [path for path in sorted(module.directory.rglob("*.go")) if not inner & set(path.parents)]
+    # A module that needs no other has no go.sum.
+    fixed = [path for path in (module.directory / "go.mod", module.directory / "go.sum") if path.exists()]
+    return [*fixed, *found, *module.extra]
+
+
+def build(module: Module, architecture: str, out: Path) -> list[Path]:
+    """Put the module's programs into `out`, from the cache where they were made before. Returns what was read."""
+    target = {"GOOS": "linux", "GOARCH": ARCHITECTURES[architecture], "GOAMD64": "v1"}
+    environment = {**toolchain.go_environment(), **target}
+    read = [*sources(module), VERSIONS, Path(__file__)]
+    _check_pins(module)
+    names = [str(path.relative_to(SERVICES)) for path in read]
+    key = digest(json.dumps(_facts(module, environment), sort_keys=True), *names, *read)
+    place = Cache().entry("go-programs", key, lambda directory: _compile(module, environment, directory))
+    install({name: place / name for name in module.programs}, out)
+    report(module.step, 1, 1, "built")
+    return read
+
+
+def install(files: dict[str, Path], out: Path) -> None:
+    """Copy files that are not there yet with the same content, so that what depends on them is not made again."""
+    out.mkdir(parents=True, exist_ok=True)
+    for name, source in files.items():
+        target = out / name
+        if target.exists() and filecmp.cmp(source, target, shallow=False):
+            continue
+        part = target.with_name(f".{name}.part")
+        shutil.copy2(source, part)
+        os.replace(part, target)
+
+
+def write_depfile(depfile: Path, target: Path, read: Iterable[Path]) -> None:
+    """Say in a Makefile's words what `target` depends on."""
+    names = sorted({str(path).replace("$", "$$").replace(" ", "\\ ") for path in read})
+    depfile.write_text(f"{target}: \\\n  " + " \\\n  ".join(names) + "\n")
+
+
+def go_output(module: Module, environment: dict[str, str], *arguments: str) -> str:
+    """What a go command prints, run in the module."""
+    result = subprocess.run(
+        [toolchain.go(), *arguments], cwd=module.directory, env=environment, capture_output=True, text=True, check=False
+    )
+    if result.returncode != 0:
+        raise TholeError(f"go {' '.join(arguments[:2])} in {module.directory} failed: {result.stderr.strip()}", _REMEDY)
+    return result.stdout
+
+
+def _facts(module: Module, environment: dict[str, str]) -> dict[str, object]:
+    """What the result depends on besides the sources."""
+    # In the module's directory: its go line may call for a newer toolchain than the one on PATH.
+    return {
+        "go": go_output(module, environment, "env", "GOVERSION").strip(),
+        "architecture": environment["GOARCH"],
+        "programs": module.programs,
+        "variables": module.variables,
+        "tags": module.tags,
+    }
+
+
+def _check_pins(module: Module) -> None:
+    """versions.ini is what people read, go.mod what is built: they must agree."""
+    lines = (module.directory / "go.mod").read_text().split("\n")
+    required = dict(words[:2] for line in lines if len(words := line.replace("require ", "").split()) >= 2)
+    for path, wanted in module.pinned.items():
+        if required.get(path) != f"v{wanted}":
+            raise TholeError(
+                f"{module.directory}/go.mod has {path} {required.get(path)}, {VERSIONS} has {wanted}",
+                "make them agree, then run `go mod tidy` in that folder",
+            )
+
+
+def _compile(module: Module, environment: dict[str, str], directory: Path) -> None:
+    report(module.step, 0, 0, "listing packages")
+    packages = sorted(set(module.programs.values()))
+    total = len(go_output(module, environment, "list", "-deps", *packages).split())
+    variables = " ".join(f"-X {name}={text}" for name, text in sorted(module.variables.items()))
+    options = ["-v", "-ldflags", f"-s -w {variables}".strip()]
+    if module.tags:
+        options += ["-tags", ",".join(module.tags)]
+    changed = directory / ".changed"
+    if module.changes:
+        changed.mkdir()
+        options += ["-modfile", str(module.changes(module, environment, changed))]
+    done = 0
+    for name, package in module.programs.items():
+        command = [toolchain.go(), "build", *options, "-o", str(directory / name), package]
+        done = _run(module, environment, command, done, total)
+    shutil.rmtree(changed, ignore_errors=True)
+
+
+def _run(module: Module, environment: dict[str, str], command: list[str], done: int, total: int) -> int:
+    """Run a go build; each line it prints is a package that it begins, or a module that it fetches."""
+    last: deque[str] = deque(maxlen=_LOG_LINES)
+    process = subprocess.Popen(
+        command, cwd=module.directory, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert process.stdout is not None
+    with process.stdout as output:
+        for line in output:
+            text = line.strip()
+            last.append(text)
+            print(text)
+            if text.startswith("go: downloading"):
+                report(module.step, done, total, text.removeprefix("go: "))
+            elif text and not text.startswith("#"):
+                done = min(done + 1, total)
+                report(module.step, done, total, text)
+    if process.wait() != 0:
+        raise TholeError(f"{' '.join(command[:2])} in {module.directory} failed:\n" + "\n".join(last), _REMEDY)
+    return done

@@ -1,0 +1,3 @@
+module thole/services/images/demo
+
+go 1.24.0

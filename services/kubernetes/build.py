@@ -1,0 +1,53 @@
+#!/usr/bin/env python3
+"""Builds the Kubernetes programs: kube-server, kube-node and kine."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent.parent))
+
+from driver.errors import guard  # noqa: E402
+from services.go_build import Module, arguments, build, version, write_depfile  # noqa: E402
+from services.kubernetes import upstream_changes  # noqa: E402
+
+
+def components() -> Module:
+    """The module of everything that is k8s.io/kubernetes."""
+    number = version("kubernetes", "kubernetes")
+    major, minor, _ = number.split(".")
+    stamp = {"gitVersion": f"v{number}", "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
+    packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+    return Module(
+        step="kubernetes",
+        directory=HERE,
+        programs={"kube-server": "./server", "kube-node": "./node"},
+        pinned={"k8s.io/kubernetes": number},
+        variables={f"{package}.{name}": text for package in packages for name, text in stamp.items()},
+        changes=upstream_changes.apply,
+        extra=(Path(upstream_changes.__file__),),
+    )
+
+
+def datastore() -> Module:
+    """kine is a module of its own: it wants newer versions of libraries than this Kubernetes was tested with."""
+    number = version("kubernetes", "kine")
+    return Module("kine", HERE / "kine", {"kine": "."}, pinned={"github.com/k3s-io/kine": number})
+
+
+def main() -> int:
+    """Build and say what was read."""
+    options = arguments(__doc__)
+    read = [
+        *build(datastore(), options.arch, options.out),
+        *build(components(), options.arch, options.out),
+    ]
+    if options.depfile:
+        write_depfile(options.depfile, options.out / "kube-server", [*read, Path(__file__)])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(guard(main))

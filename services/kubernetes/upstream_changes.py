@@ -1,0 +1,103 @@
+"""Changes to upstream's sources, made in copies of their modules for the build; nothing of theirs is kept here.
+
+Each change names a file of a module and the texts to put in the place of others. A text that is not there as often as
+expected stops the build: then upstream has changed, and the change has to be looked at again.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from driver.errors import TholeError
+from services.go_build import Module, go_output
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """`old` occurs `count` times and becomes `new`."""
+
+    old: str
+    new: str
+    count: int = 1
+
+
+@dataclass(frozen=True)
+class Change:
+    """What to replace in a file of a module, and what to append to it."""
+
+    module: str
+    file: str
+    replacements: tuple[Replacement, ...]
+    append: str = ""
+
+
+# The API server, the controllers and the scheduler make certificates for their own use at each start: two to four RSA
+# keys each, 0.1 s a key on a fast machine and seconds on an emulated or small one. A P-256 key takes 20 microseconds.
+ECDSA_KEYS = Change(
+    module="k8s.io/client-go",
+    file="util/cert/cert.go",
+    replacements=(
+        Replacement('"crypto/rsa"', '"crypto/ecdsa"\n\t"crypto/elliptic"'),
+        Replacement(
+            "rsa.GenerateKey(cryptorand.Reader, 2048)", "ecdsa.GenerateKey(elliptic.P256(), cryptorand.Reader)", count=2
+        ),
+        Replacement(
+            "Type: keyutil.RSAPrivateKeyBlockType, Bytes: x509.MarshalPKCS1PrivateKey(priv)",
+            "Type: keyutil.ECPrivateKeyBlockType, Bytes: encodedKey(priv)",
+        ),
+    ),
+    append="""
+// encodedKey cannot fail: the curve is one that the standard library knows.
+func encodedKey(key *ecdsa.PrivateKey) []byte {
+	encoded, err := x509.MarshalECPrivateKey(key)
+	if err != nil {
+		panic(err)
+	}
+	return encoded
+}
+""",
+)
+
+CHANGES = (ECDSA_KEYS,)
+
+
+def changed(text: str, change: Change) -> str:
+    """The file's text with the change made."""
+    for replacement in change.replacements:
+        found = text.count(replacement.old)
+        if found != replacement.count:
+            raise TholeError(
+                f"{change.module}/{change.file} has {replacement.old!r} {found} times, not {replacement.count}",
+                "upstream has changed: adapt the change in services/kubernetes/upstream_changes.py, or drop it",
+            )
+        text = text.replace(replacement.old, replacement.new)
+    return text + change.append
+
+
+def apply(module: Module, environment: dict[str, str], directory: Path) -> Path:
+    """Copy the modules that are to change into `directory`, change them, and write a go.mod that takes the copies."""
+    text = (module.directory / "go.mod").read_text()
+    for name in sorted({change.module for change in CHANGES}):
+        copy = directory / name.replace("/", "_")
+        _copy_module(module, environment, name, copy)
+        for change in CHANGES:
+            if change.module == name:
+                file = copy / change.file
+                file.write_text(changed(file.read_text(), change))
+        text = re.sub(rf"^(\t{re.escape(name)} =>).*$", lambda match: f"{match[1]} {copy}", text, flags=re.MULTILINE)
+    target = directory / "go.mod"
+    target.write_text(text)
+    shutil.copy(module.directory / "go.sum", directory / "go.sum")
+    return target
+
+
+def _copy_module(module: Module, environment: dict[str, str], name: str, copy: Path) -> None:
+    """The module as Go verified it; its files there are read-only."""
+    go_output(module, environment, "mod", "download", name)
+    original = go_output(module, environment, "list", "-m", "-f", "{{.Dir}}", name).strip()
+    shutil.copytree(original, copy, copy_function=shutil.copyfile)
+    for folder in (copy, *(path for path in copy.rglob("*") if path.is_dir())):
+        folder.chmod(0o755)
