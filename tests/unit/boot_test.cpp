@@ -265,7 +265,7 @@ TEST_CASE("sysctls") {
 }
 
 TEST_CASE("the image's sysctl file is in order") {
-    const auto text = read_file(THOLE_SOURCE "/init/boot/sysctl.conf");
+    const auto text = read_file(THOLE_SOURCE "/rootfs/skeleton/usr/lib/thole/sysctl.conf");
     REQUIRE(text);
     CHECK(apply_sysctls("sysctl.conf", *text, "/nowhere"));
 }
