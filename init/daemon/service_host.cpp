@@ -151,18 +151,19 @@ Status ServiceHost::spawn(UnitIndex index) {
         return std::unexpected(variables.error());
     }
     running.plan.environment = std::move(*variables);
+    if (auto prepared = prepare_cgroup(running, unit); !prepared) {
+        return prepared;
+    }
+    if (auto prepared = prepare_readiness(running, unit); !prepared) {
+        return prepared;
+    }
+    // After readiness is prepared: a command line may hand NOTIFY_SOCKET on.
     for (const std::string& argument : unit.command) {
         auto expanded = expand_environment(argument, running.plan.environment);
         if (!expanded) {
             return std::unexpected(expanded.error());
         }
         running.plan.command.push_back(std::move(*expanded));
-    }
-    if (auto prepared = prepare_cgroup(running, unit); !prepared) {
-        return prepared;
-    }
-    if (auto prepared = prepare_readiness(running, unit); !prepared) {
-        return prepared;
     }
     running.plan.working_directory = unit.working_directory;
     running.plan.user = unit.user;
