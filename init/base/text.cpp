@@ -87,6 +87,24 @@ std::string to_text(std::int64_t number) {
     return {buffer.data(), written.ptr};
 }
 
+void Piece::append_to(std::string& out) const {
+    switch (size_) {
+        case kString: out += *reinterpret_cast<const std::string*>(word_); return;
+        case kTerminated: out += reinterpret_cast<const char*>(word_); return;
+        case kLetter: out += static_cast<char>(word_); return;
+        case kNumber: out += to_text(static_cast<std::int64_t>(word_)); return;
+        default: out += std::string_view(reinterpret_cast<const char*>(word_), size_);
+    }
+}
+
+std::string join_pieces(const Piece* pieces, std::size_t count) {
+    std::string out;
+    for (std::size_t at = 0; at < count; ++at) {
+        pieces[at].append_to(out);
+    }
+    return out;
+}
+
 std::string_view trim(std::string_view text) {
     const auto first = text.find_first_not_of(kWhiteSpace);
     if (first == std::string_view::npos) {

@@ -17,20 +17,41 @@ using Milliseconds = std::chrono::milliseconds;
 /// The decimal form of a number.
 std::string to_text(std::int64_t number);
 
-inline void append_piece(std::string& out, std::string_view piece) { out += piece; }
-inline void append_piece(std::string& out, char piece) { out += piece; }
-template <typename Number>
-    requires std::is_integral_v<Number> && (!std::is_same_v<Number, char>)
-void append_piece(std::string& out, Number piece) {
-    out += to_text(static_cast<std::int64_t>(piece));
-}
+/// One piece of a text that is put together by concat(): a text, a character or a whole number. Two words wide, and
+/// what a string holds is looked up only by join_pieces(): the node's binary makes hundreds of these.
+class Piece {
+   public:
+    // Implicit on purpose: a call of concat() lists its pieces as they are.
+    // NOLINTBEGIN(google-explicit-constructor)
+    Piece(std::string_view piece) : word_(reinterpret_cast<std::uintptr_t>(piece.data())), size_(piece.size()) {}
+    Piece(const char* piece) : word_(reinterpret_cast<std::uintptr_t>(piece)), size_(kTerminated) {}
+    Piece(const std::string& piece) : word_(reinterpret_cast<std::uintptr_t>(&piece)), size_(kString) {}
+    Piece(char piece) : word_(static_cast<unsigned char>(piece)), size_(kLetter) {}
+    template <typename Number>
+        requires std::is_integral_v<Number> && (!std::is_same_v<Number, char>)
+    Piece(Number piece) : word_(static_cast<std::uintptr_t>(piece)), size_(kNumber) {}
+    // NOLINTEND(google-explicit-constructor)
+
+    void append_to(std::string& out) const;
+
+   private:
+    // Sizes that no text has say what the word is.
+    static constexpr std::size_t kString = SIZE_MAX;
+    static constexpr std::size_t kTerminated = SIZE_MAX - 1;
+    static constexpr std::size_t kLetter = SIZE_MAX - 2;
+    static constexpr std::size_t kNumber = SIZE_MAX - 3;
+
+    std::uintptr_t word_;
+    std::size_t size_;
+};
+
+std::string join_pieces(const Piece* pieces, std::size_t count);
 
 /// Joins texts, characters and whole numbers into one string.
 template <typename... Pieces>
 std::string concat(const Pieces&... pieces) {
-    std::string out;
-    (append_piece(out, pieces), ...);
-    return out;
+    const Piece list[]{Piece(pieces)...};
+    return join_pieces(list, sizeof...(pieces));
 }
 
 /// Without white space at both ends.

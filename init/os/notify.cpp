@@ -20,9 +20,10 @@ namespace {
 constexpr std::size_t kLongestDatagram = 4096;
 constexpr std::size_t kMostDescriptors = 16;
 
-// musl's CMSG_NXTHDR compares a signed with an unsigned length.
+// musl's CMSG_NXTHDR compares a signed with an unsigned length and casts a byte pointer.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wsign-compare"
+#pragma GCC diagnostic ignored "-Wcast-align"
 cmsghdr* next_part(msghdr& message, cmsghdr* part) { return CMSG_NXTHDR(&message, part); }
 #pragma GCC diagnostic pop
 
