@@ -12,6 +12,7 @@ import (
 	"time"
 
 	containerd "github.com/containerd/containerd/v2/client"
+	"github.com/containerd/containerd/v2/core/diff"
 	"github.com/containerd/containerd/v2/pkg/namespaces"
 )
 
@@ -95,8 +96,10 @@ func importOne(ctx context.Context, client *containerd.Client, archive string) e
 	if err != nil {
 		return err
 	}
+	// Synced before the store says that it is unpacked: otherwise a power cut could leave an image of empty files.
+	synced := containerd.WithUnpackApplyOpts(diff.WithSyncFs(true))
 	for _, image := range images {
-		if err := containerd.NewImage(client, image).Unpack(ctx, ""); err != nil {
+		if err := containerd.NewImage(client, image).Unpack(ctx, "", synced); err != nil {
 			return fmt.Errorf("unpack %s: %w", image.Name, err)
 		}
 		fmt.Printf("%s is in the store, %.1f s\n", image.Name, time.Since(start).Seconds())
