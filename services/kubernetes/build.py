@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Builds the Kubernetes programs: kube-server, kube-node and kine."""
+"""Builds the Kubernetes programs: kubernetes, which is all of upstream's, and kine."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def components() -> Module:
     return Module(
         step="kubernetes",
         directory=HERE,
-        programs={"kube-server": "./server", "kube-node": "./node"},
+        programs={"kubernetes": "."},
         pinned={"k8s.io/kubernetes": number},
         variables={f"{package}.{name}": text for package in packages for name, text in stamp.items()},
         changes=upstream_changes.apply,
@@ -45,7 +45,7 @@ def main() -> int:
         *build(components(), options.arch, options.out),
     ]
     if options.depfile:
-        write_depfile(options.depfile, options.out / "kube-server", [*read, Path(__file__)])
+        write_depfile(options.depfile, options.out / "kubernetes", [*read, Path(__file__)])
     return 0
 
 

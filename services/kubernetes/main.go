@@ -1,20 +1,27 @@
-// Command kube-server is the control plane in one file: API server, controllers, scheduler, and kubeadm with the two
-// first-boot programs that are built from kubeadm's phases.
+// Command kubernetes is every Kubernetes program of a node in one file: the control plane, the node's agents, kubectl,
+// kubeadm, and the two first-boot programs that are built from kubeadm's phases. The name it is called by says which.
 package main
 
 import (
+	"context"
 	"os"
 	_ "time/tzdata" // CronJobs name time zones; the node has no zone files
 
+	_ "k8s.io/client-go/plugin/pkg/client/auth"
 	"k8s.io/component-base/cli"
+	"k8s.io/component-base/logs"
 	_ "k8s.io/component-base/logs/json/register"
 	_ "k8s.io/component-base/metrics/prometheus/clientgo"
 	_ "k8s.io/component-base/metrics/prometheus/version"
+	kubectl "k8s.io/kubectl/pkg/cmd"
+	kubectlutil "k8s.io/kubectl/pkg/cmd/util"
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	controllers "k8s.io/kubernetes/cmd/kube-controller-manager/app"
+	proxy "k8s.io/kubernetes/cmd/kube-proxy/app"
 	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
 	kubeadm "k8s.io/kubernetes/cmd/kubeadm/app"
 	kubeadmerrors "k8s.io/kubernetes/cmd/kubeadm/app/util/errors"
+	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
 
 	"thole/services/kubernetes/internal/addons"
 	"thole/services/kubernetes/internal/certificates"
@@ -26,10 +33,22 @@ func main() {
 		"kube-apiserver":          func() int { return cli.Run(apiserver.NewAPIServerCommand()) },
 		"kube-controller-manager": func() int { return cli.Run(controllers.NewControllerManagerCommand()) },
 		"kube-scheduler":          func() int { return cli.Run(scheduler.NewSchedulerCommand()) },
+		"kubelet":                 func() int { return cli.Run(kubelet.NewKubeletCommand(context.Background())) },
+		"kube-proxy":              func() int { return cli.Run(proxy.NewProxyCommand()) },
+		"kubectl":                 runKubectl,
 		"kubeadm":                 runKubeadm,
 		"kubernetes-certificates": func() int { return certificates.Main(os.Args[1:]) },
 		"kubernetes-addons":       func() int { return addons.Main(os.Args[1:]) },
 	})
+}
+
+// runKubectl sets the verbosity before it builds the command, which reads plugins and .kuberc and logs while it does.
+func runKubectl() int {
+	_, _ = logs.GlogSetter(kubectl.GetLogVerbosity(os.Args))
+	if err := cli.RunNoErrOutput(kubectl.NewDefaultKubectlCommand()); err != nil {
+		kubectlutil.CheckErr(err) // prints and exits with the status that fits the error
+	}
+	return 0
 }
 
 func runKubeadm() int {
