@@ -9,7 +9,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent.parent))
 
-from driver.errors import guard  # noqa: E402
+from driver.errors import TholeError, guard  # noqa: E402
 from services.go_build import Module, arguments, build, version, write_depfile  # noqa: E402
 from services.kubernetes import upstream_changes  # noqa: E402
 
@@ -31,6 +31,14 @@ def components() -> Module:
     )
 
 
+def check_stamp() -> None:
+    """The add-ons are installed again when what they consist of changes: their unit's stamp must name the versions."""
+    unit = HERE / "kubernetes-addons.unit"
+    stamp = f"/var/lib/thole/addons-{version('kubernetes', 'kubernetes')}-{version('images', 'coredns')}-"
+    if unit.read_text().count(stamp) != 2:
+        raise TholeError(f"{unit} does not name {stamp}N in its condition and its command", "put the versions there")
+
+
 def datastore() -> Module:
     """kine is a module of its own: it wants newer versions of libraries than this Kubernetes was tested with."""
     number = version("kubernetes", "kine")
@@ -40,12 +48,13 @@ def datastore() -> Module:
 def main() -> int:
     """Build and say what was read."""
     options = arguments(__doc__)
+    check_stamp()
     read = [
         *build(datastore(), options.arch, options.out),
         *build(components(), options.arch, options.out),
     ]
     if options.depfile:
-        write_depfile(options.depfile, options.out / "kubernetes", [*read, Path(__file__)])
+        write_depfile(options.depfile, options.out / "kubernetes", [*read, Path(__file__), HERE / "kubernetes-addons.unit"])
     return 0
 
 
