@@ -29,7 +29,7 @@ class Artifacts:
             kernel=one(build, "vmlinux"),
             disk=one(build, "disk.img"),
             init=one(build, "init"),
-            kubernetes=one(build, "kube-node"),
+            kubernetes=one(build, "kubernetes"),
             root_tar=one(build, "root.tar"),
         )
 
