@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 import stat
+import sys
 from pathlib import Path
 from typing import Callable, Iterator
 
@@ -180,7 +181,10 @@ def _remove(path: Path) -> None:
         os.chmod(name, 0o700) if not os.path.islink(name) else None
         function(name)
 
-    shutil.rmtree(path, onerror=unlock)
+    if sys.version_info >= (3, 12):
+        shutil.rmtree(path, onexc=unlock)
+    else:
+        shutil.rmtree(path, onerror=unlock)
 
 
 remove_tree = _remove
