@@ -46,6 +46,7 @@ constexpr std::size_t kSuperblock = 1024;
 constexpr std::size_t kBlocksLow = 0x4;
 constexpr std::size_t kLogBlockSize = 0x18;
 constexpr std::size_t kLastMount = 0x2C;
+constexpr std::size_t kLastWrite = 0x30;
 constexpr std::size_t kMagicField = 0x38;
 constexpr std::size_t kState = 0x3A;
 constexpr std::size_t kCompatible = 0x5C;
@@ -53,6 +54,7 @@ constexpr std::size_t kIncompatible = 0x60;
 constexpr std::size_t kLabel = 0x78;
 constexpr std::size_t kLabelSize = 16;
 constexpr std::size_t kBlocksHigh = 0x150;
+constexpr std::size_t kLastWriteHigh = 0x274;
 
 constexpr unsigned kHasJournal = 0x4;
 constexpr unsigned kNeedsRecovery = 0x4;
@@ -71,6 +73,7 @@ std::uint64_t field(std::string_view start, std::size_t offset, std::size_t size
 struct Ext {
     std::string label;
     std::uint64_t size = 0;
+    std::int64_t written = 0;
     bool clean = false;
     bool mounted_ever = false;
     bool journal = false;
@@ -90,6 +93,7 @@ Ext read_ext(std::string_view start) {
     const auto log_size = std::min<std::uint64_t>(field(start, kLogBlockSize, 4), 6);
     ext.size = blocks << (10 + log_size);
     ext.clean = field(start, kState, 2) == kCleanState && (incompatible & kNeedsRecovery) == 0;
+    ext.written = static_cast<std::int64_t>(field(start, kLastWriteHigh, 1) << 32U | field(start, kLastWrite, 4));
     ext.mounted_ever = field(start, kLastMount, 4) != 0;
     ext.journal = (field(start, kCompatible, 4) & kHasJournal) != 0;
     return ext;
@@ -108,9 +112,9 @@ Content describe_ext(const Ext& ext) {
     const std::string_view type = ext.journal ? "an ext4 file system" : "an ext2 file system";
     if (ext.label != kDataLabel) {
         const std::string label = ext.label.empty() ? "without a label" : concat("with the label '", ext.label, "'");
-        return {ContentKind::foreign, concat(type, " ", label), ext.size, ext.clean};
+        return {ContentKind::foreign, concat(type, " ", label), ext.size, ext.clean, ext.written};
     }
-    return {ContentKind::ours, concat("the data file system"), ext.size, ext.clean};
+    return {ContentKind::ours, "the data file system", ext.size, ext.clean, ext.written};
 }
 
 }  // namespace
@@ -121,20 +125,20 @@ Content describe_content(std::string_view start, std::string_view end, std::uint
     // A file system that was in use once, or that reaches the marker's place, is data: what looks like the marker may be a file's.
     const bool marker_is_data = ext_found && (ext.mounted_ever || ext.size > marker_offset(device_size));
     if (has_marker(end) && !marker_is_data) {
-        return {ContentKind::interrupted, "a format that a power cut interrupted", 0, false};
+        return {ContentKind::interrupted, "a format that a power cut interrupted", 0, false, 0};
     }
     if (ext_found) {
         return describe_ext(ext);
     }
     for (const Magic& magic : kMagics) {
         if (start.size() >= magic.offset && start.substr(magic.offset).starts_with(magic.bytes)) {
-            return {ContentKind::foreign, std::string(magic.what), 0, false};
+            return {ContentKind::foreign, std::string(magic.what), 0, false, 0};
         }
     }
     if (all_zero(start) && all_zero(end)) {
-        return {ContentKind::blank, "nothing", 0, true};
+        return {ContentKind::blank, "nothing", 0, true, 0};
     }
-    return {ContentKind::foreign, "data of an unknown kind", 0, false};
+    return {ContentKind::foreign, "data of an unknown kind", 0, false, 0};
 }
 
 }  // namespace thole

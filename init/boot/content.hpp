@@ -24,6 +24,7 @@ struct Content {
     std::string what;             // for people: "an xfs file system", "an ext4 file system with the label 'root'"
     std::uint64_t size = 0;       // ours: bytes of the file system
     bool clean = true;            // ours: unmounted in order, no error noted
+    std::int64_t written = 0;     // ours: when it was last written, in seconds since 1970
 };
 
 /// `start` and `end` are the first and last kProbeSize bytes of a device of `device_size` bytes.

@@ -11,6 +11,7 @@
 
 #include "base/text.hpp"
 #include "boot/block.hpp"
+#include "boot/clock_floor.hpp"
 #include "boot/disk_choice.hpp"
 #include "boot/program.hpp"
 #include "os/clock.hpp"
@@ -138,7 +139,7 @@ std::vector<BlockDevice> devices_with_content() {
             continue;
         }
         auto content = read_content(device);
-        device.content = content ? std::move(*content) : Content{ContentKind::foreign, concat("(", content.error().message, ")"), 0, false};
+        device.content = content ? std::move(*content) : Content{ContentKind::foreign, concat("(", content.error().message, ")"), 0, false, 0};
     }
     return devices;
 }
@@ -151,6 +152,8 @@ Status mount_data_disk(Console& console, const std::string& target) {
     if (choice.action == DiskAction::stop) {
         return failure(std::move(choice.message));
     }
+    // Before the disk is written: that notes the time.
+    raise_clock(console, choice.action == DiskAction::use ? devices[choice.device].content.written : 0);
     if (choice.action == DiskAction::none) {
         return mount_in_memory(console, target, choice.message);
     }

@@ -10,6 +10,7 @@
 
 #include "base/text.hpp"
 #include "boot/block.hpp"
+#include "boot/clock_floor.hpp"
 #include "boot/content.hpp"
 #include "boot/devices.hpp"
 #include "boot/disk_choice.hpp"
@@ -66,7 +67,7 @@ BlockDevice disk(std::string name, ContentKind kind, std::string label = "", std
     device.name = std::move(name);
     device.size = size;
     device.label = std::move(label);
-    device.content = {kind, kind == ContentKind::foreign ? "an xfs file system" : "nothing", kind == ContentKind::ours ? size : 0, true};
+    device.content = {kind, kind == ContentKind::foreign ? "an xfs file system" : "nothing", kind == ContentKind::ours ? size : 0, true, 0};
     return device;
 }
 
@@ -180,6 +181,17 @@ TEST_CASE("the data disk is chosen, or the node stops") {
         CHECK(choice.action == DiskAction::stop);
         CHECK(contains(choice.message, "was cut short: it has 512 MiB, its file system 1024 MiB"));
     }
+}
+
+TEST_CASE("a clock that cannot be right goes on from the last write") {
+    constexpr std::int64_t kYear2030 = 1'893'456'000;
+    CHECK(clock_floor(kYear2030, 0) == 0);
+    CHECK(clock_floor(kYear2030, kYear2030 + 1) == 0);
+    CHECK(clock_floor(5, kYear2030) == kYear2030);
+    CHECK(clock_floor(5, 0) == 1'767'225'600);
+    std::string start = ext4("thole-data", 1000);
+    put(start, 1024 + 0x30, std::string_view("\x00\x25\xDC\x70", 4));
+    CHECK(describe_content(start, zeros(), kGiB).written == 0x70DC2500);
 }
 
 TEST_CASE("block devices as sysfs shows them") {
