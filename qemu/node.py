@@ -18,7 +18,7 @@ from qemu.vm import Vm, VmError
 ADMIN_CONFIG = "/etc/kubernetes/admin.conf"
 SERVER_NAME = "kubernetes"  # a name that every API server certificate of kubeadm carries
 BOOT_TIMEOUT = 120
-READY_TIMEOUT = 300
+READY_TIMEOUT = 900.0
 POWEROFF_LIMIT = 20
 POLL = 0.25
 
