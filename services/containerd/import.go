@@ -12,16 +12,11 @@ import (
 	"time"
 
 	containerd "github.com/containerd/containerd/v2/client"
-	"github.com/containerd/containerd/v2/core/diff"
 	"github.com/containerd/containerd/v2/pkg/namespaces"
 )
 
-const (
-	// The kubelet's garbage collection leaves pinned images alone: without a network they could not be had again.
-	pinnedLabel = "io.cri-containerd.pinned"
-	// The namespace of Kubernetes in containerd.
-	namespace = "k8s.io"
-)
+// The namespace of Kubernetes in containerd.
+const namespace = "k8s.io"
 
 type importOptions struct {
 	directory string
@@ -29,11 +24,11 @@ type importOptions struct {
 	address   string
 }
 
-// importMain brings all *.tar of a folder into the store, unpacks them, and leaves the folder's digest as a stamp.
+// importMain brings all *.tar of a folder into the store and leaves the folder's digest as a stamp.
 func importMain(arguments []string) error {
 	var options importOptions
 	set := flag.NewFlagSet("images-import", flag.ExitOnError)
-	set.StringVar(&options.directory, "directory", "/usr/lib/thole/images", "folder with OCI archives and their `digest` file")
+	set.StringVar(&options.directory, "directory", "/usr/lib/thole/images", "folder with OCI archives and their digest")
 	set.StringVar(&options.stamp, "stamp", "/var/lib/thole/images.digest", "the digest of what was imported last")
 	set.StringVar(&options.address, "address", "/run/containerd/containerd.sock", "containerd's socket")
 	_ = set.Parse(arguments)
@@ -75,35 +70,24 @@ func importAll(address string, archives []string) error {
 	return nil
 }
 
-func importOne(ctx context.Context, client *containerd.Client, archive string) error {
+func importOne(ctx context.Context, client *containerd.Client, path string) error {
 	start := time.Now()
-	stream, err := os.Open(archive)
+	opened, err := openArchive(path)
 	if err != nil {
 		return err
 	}
-	defer stream.Close()
-	// One lease over both steps: without it the store's garbage collection may run between them. Layers are not kept
-	// once they are unpacked: they lie in the root file system anyway.
+	defer opened.Close()
+	// Under a lease the store's garbage collection leaves alone what nothing refers to yet.
 	ctx, done, err := client.WithLease(ctx)
 	if err != nil {
 		return err
 	}
 	defer done(ctx)
-	images, err := client.Import(ctx, stream,
-		containerd.WithImageLabels(map[string]string{pinnedLabel: "pinned"}),
-		containerd.WithDiscardUnpackedLayers(),
-	)
+	name, err := add(ctx, client, opened)
 	if err != nil {
 		return err
 	}
-	// Synced before the store says that it is unpacked: otherwise a power cut could leave an image of empty files.
-	synced := containerd.WithUnpackApplyOpts(diff.WithSyncFs(true))
-	for _, image := range images {
-		if err := containerd.NewImage(client, image).Unpack(ctx, "", synced); err != nil {
-			return fmt.Errorf("unpack %s: %w", image.Name, err)
-		}
-		fmt.Printf("%s is in the store, %.1f s\n", image.Name, time.Since(start).Seconds())
-	}
+	fmt.Printf("%s is in the store, %.1f s\n", name, time.Since(start).Seconds())
 	return nil
 }
 
