@@ -162,8 +162,11 @@ Result<std::int64_t> parse_integer(std::string_view text, std::int64_t minimum, 
 Result<Milliseconds> parse_duration(std::string_view text) {
     static constexpr std::array<Unit, 5> kUnits{{{"ms", 1}, {"s", 1000}, {"", 1000}, {"m", 60'000}, {"h", 3'600'000}}};
     constexpr std::int64_t kLongest = 30LL * 24 * 3'600'000;
-    return parse_with_unit(text, kUnits, kLongest, "a time such as 200ms, 30s, 5m or 1h")
-        .transform([](std::int64_t count) { return Milliseconds(count); });
+    const auto count = parse_with_unit(text, kUnits, kLongest, "a time such as 200ms, 30s, 5m or 1h");
+    if (!count) {
+        return std::unexpected(count.error());
+    }
+    return Milliseconds(*count);
 }
 
 Result<std::int64_t> parse_size(std::string_view text) {

@@ -10,6 +10,22 @@ namespace thole {
 
 namespace {
 
+/// The canonical form where the check went well, else its error.
+Result<std::string> checked(const Status& status, std::string_view canonical) {
+    if (!status) {
+        return std::unexpected(status.error());
+    }
+    return std::string(canonical);
+}
+
+Result<std::string> canonical_integer(std::string_view value, const Key& key) {
+    const auto number = parse_integer(value, key.minimum, key.maximum);
+    if (!number) {
+        return std::unexpected(number.error());
+    }
+    return to_text(*number);
+}
+
 constexpr std::size_t kLongestHostname = 253;
 constexpr std::size_t kLongestLabel = 63;
 constexpr std::size_t kLongestList = 16;
@@ -53,7 +69,7 @@ Result<std::string> canonical_text(std::string_view value) {
 
 Result<std::string> canonical_hostname(const Key& key, std::string_view value) {
     const std::size_t longest = key.maximum > 0 ? static_cast<std::size_t>(key.maximum) : kLongestHostname;
-    return check_hostname(value, longest).transform([&] { return std::string(value); });
+    return checked(check_hostname(value, longest), value);
 }
 
 Result<std::string> canonical_host(const Key& /*key*/, std::string_view value) {
@@ -100,7 +116,7 @@ Status check_prefix(const Key& key, const Network& network) {
     const bool ipv4 = network.address.family == AF_INET;
     const auto prefix = parse_integer(to_text(network.prefix), ipv4 ? key.minimum : key.minimum_ipv6,
                                       ipv4 ? key.maximum : key.maximum_ipv6);
-    return prefix.transform([](std::int64_t) {});
+    return prefix ? Status() : std::unexpected(prefix.error());
 }
 
 Result<std::string> canonical_network(const Key& key, std::string_view value) {
@@ -164,7 +180,8 @@ Result<std::string> canonical_networks(const Key& key, std::string_view value) {
 }
 
 Result<std::string> canonical_boolean(std::string_view value) {
-    return parse_boolean(lower_case(value)).transform([](bool yes) { return std::string(yes ? "yes" : "no"); });
+    const auto yes = parse_boolean(lower_case(value));
+    return checked(yes ? Status() : std::unexpected(yes.error()), yes.value_or(false) ? "yes" : "no");
 }
 
 bool is_word_of(const Key& key, std::string_view value) {
@@ -183,7 +200,7 @@ Result<std::string> canonical_of_type(const Key& key, std::string_view value) {
         case KeyType::boolean:
             return canonical_boolean(value);
         case KeyType::integer:
-            return parse_integer(value, key.minimum, key.maximum).transform(to_text);
+            return canonical_integer(value, key);
         case KeyType::interface:
             if (is_interface_name(value)) {
                 return std::string(value);
