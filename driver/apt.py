@@ -1,8 +1,9 @@
 """Debian packages of another release, through a private apt root, without being root.
 
 The mirrors are those of this machine's own apt configuration with the release replaced, the keys those of
-debian-archive-keyring; proxies and the like stay as the machine has them. Indexes are fetched once and used as they are
-until refresh(), so a warm build needs no network. apt checks every file against the signed indexes.
+debian-archive-keyring; proxies and the like stay as the machine has them. Indexes are fetched once and used
+as they are until refresh(), so a warm build needs no network. apt checks every file against the signed
+indexes.
 """
 
 from __future__ import annotations
@@ -62,7 +63,9 @@ class Apt:
         wanted = {_package_of(uri.name): uri for uri in self._uris(["download", *packages])}
         unknown = [name for name in packages if name.partition("=")[0] not in wanted]
         if unknown:
-            raise TholeError(f"Debian {self.suite} gave no address for {', '.join(unknown)}", "check the names")
+            raise TholeError(
+                f"Debian {self.suite} gave no address for {', '.join(unknown)}", "check the names"
+            )
         self._fetch(["download"], {uri: [f"{name}={uri.version}"] for name, uri in wanted.items()})
         return {name: self._stored(wanted[name.partition("=")[0]]) for name in packages}
 
@@ -85,7 +88,7 @@ class Apt:
             self._update()
 
     def command(self, program: str, *arguments: str) -> list[str]:
-        """argv of an apt program (apt-get, apt-cache, ...) that works on this private root; indexes are there."""
+        """argv of an apt program (apt-get, apt-cache, ...) that works on this private root, with indexes."""
         self._prepare()
         return [program, "-q", "-c", str(self.root / "apt.conf"), *arguments]
 
@@ -127,10 +130,13 @@ class Apt:
             result = _run(command)
         if result.returncode != 0:
             raise TholeError(
-                f"Debian {self.suite} does not have what was asked ({' '.join(arguments[1:])}): {_reason(result.stderr)}",
+                f"Debian {self.suite} does not have what was asked ({' '.join(arguments[1:])}): "
+                f"{_reason(result.stderr)}",
                 "check the package names; ./thole build --update fetches newer package indexes",
             )
-        return [_Uri(**match.groupdict()) for match in map(_URI_LINE.match, result.stdout.splitlines()) if match]
+        return [
+            _Uri(**match.groupdict()) for match in map(_URI_LINE.match, result.stdout.splitlines()) if match
+        ]
 
     def _stored(self, uri: _Uri) -> Path:
         return self.cache.place("packages", uri.sha256) / uri.name
@@ -155,7 +161,10 @@ class Apt:
     def _keep(self, uri: _Uri, file: Path) -> None:
         """Move a fetched file into the cache after checking its SHA-256."""
         if not file.exists() or file_sha256(file) != uri.sha256:
-            raise TholeError(f"{uri.name} from {uri.uri} does not have the SHA-256 of the signed index", "repeat; if it lasts, use another mirror")
+            raise TholeError(
+                f"{uri.name} from {uri.uri} does not have the SHA-256 of the signed index",
+                "repeat; if it lasts, use another mirror",
+            )
         self.cache.entry("packages", uri.sha256, lambda made: shutil.move(file, made / uri.name))
 
 
@@ -193,10 +202,18 @@ def _run(command: list[str], cwd: str | None = None) -> subprocess.CompletedProc
     environment.pop("APT_CONFIG", None)
     try:
         return subprocess.run(
-            command, cwd=cwd, env=environment, text=True, stdin=subprocess.DEVNULL, capture_output=True, check=False
+            command,
+            cwd=cwd,
+            env=environment,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
         )
     except FileNotFoundError as error:
-        raise TholeError(f"{command[0]} is not on this machine", "thole builds on Debian 12 and 13") from error
+        raise TholeError(
+            f"{command[0]} is not on this machine", "thole builds on Debian 12 and 13"
+        ) from error
 
 
 def _reason(output: str) -> str:
@@ -211,7 +228,7 @@ def reachable(suite: str) -> str:
     with tempfile.TemporaryDirectory() as directory:
         # apt's own downloader: it alone knows the proxies and logins of this machine's apt.
         result = _run(
-            ["/usr/lib/apt/apt-helper", "-o", "Acquire::Retries=0", "-o", "APT::Sandbox::User=root", "download-file",
-             f"{uris[0]}/dists/{suite}/InRelease", f"{directory}/InRelease"]
+            ["/usr/lib/apt/apt-helper", "-o", "Acquire::Retries=0", "-o", "APT::Sandbox::User=root",
+             "download-file", f"{uris[0]}/dists/{suite}/InRelease", f"{directory}/InRelease"]
         )  # fmt: skip
     return "" if result.returncode == 0 else _reason(result.stderr)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Iterator, NamedTuple
+from typing import NamedTuple
 
 from driver.errors import TholeError
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _RELEASES = {"bullseye", "bookworm", "trixie", "forky", "sid", "stable", "oldstable", "testing", "unstable"}
 _ROLLING_NAMES = {"stable", "oldstable", "testing", "unstable", "sid"}
-_ONE_LINE = re.compile(r"^deb(?:-src)?\s+(?:\[(?P<options>[^\]]*)\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)\s+(?P<components>.+)$")
+_ONE_LINE = re.compile(
+    r"^deb(?:-src)?\s+(?:\[(?P<options>[^\]]*)\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)\s+(?P<components>.+)$"
+)
 
 
 class Mirror(NamedTuple):
@@ -23,7 +26,7 @@ class Mirror(NamedTuple):
 
 
 def render(suite: str, root: Path = Path("/etc/apt"), keyring: Path = KEYRING) -> str:
-    """The deb822 sources for `suite`, with sources, updates, and security where the machine has a mirror of it."""
+    """The deb822 sources for `suite`; with security where the machine has a mirror of it."""
     mirrors = list(dict.fromkeys(machine_mirrors(root)))
     if not any(mirror.kind == "base" for mirror in mirrors):
         raise TholeError(
@@ -46,7 +49,8 @@ def _stanza(mirror: Mirror, suites: str, keyring: Path) -> str:
         keys.append(mirror.key)
     signed = f"Signed-By: {' '.join(keys)}\n" if keys else ""
     return (
-        f"Types: deb deb-src\nURIs: {mirror.uri}\nSuites: {suites}\nComponents: main\nTargets: Packages Sources\n{signed}"
+        f"Types: deb deb-src\nURIs: {mirror.uri}\nSuites: {suites}\nComponents: main\n"
+        f"Targets: Packages Sources\n{signed}"
     )
 
 

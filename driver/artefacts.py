@@ -56,5 +56,6 @@ def table(rows: list[dict[str, Any]]) -> str:
         lines.append((row["name"], f"{row['bytes']:,}", row["sha256"], str(shown)))
     widths = [max(len(line[column]) for line in lines) for column in range(3)]
     return "\n".join(
-        f"{name:<{widths[0]}}  {size:>{widths[1]}}  {sha256:<{widths[2]}}  {path}" for name, size, sha256, path in lines
+        f"{name:<{widths[0]}}  {size:>{widths[1]}}  {sha256:<{widths[2]}}  {path}"
+        for name, size, sha256, path in lines
     )

@@ -1,4 +1,4 @@
-"""Figures of the first path: sizes, memory of PID 1, boot times, rebuild times. Measured, printed, never asserted."""
+"""Figures of the first path: sizes, memory of PID 1, boot and rebuild times. Printed, never asserted."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable, NamedTuple
+from typing import NamedTuple
 
 from driver import artefacts
 from driver.display import Display
@@ -87,14 +88,22 @@ def boot(display: Display, memory: int, cpus: int) -> list[Figure]:
 
     with tempfile.TemporaryDirectory(prefix="thole-bench-") as folder:
         config = VmConfig(
-            artifacts=Artifacts.find(), folder=Path(folder), port="auto", throwaway=True, reboots=False,
-            memory=memory, cpus=cpus, deadline=900,
+            artifacts=Artifacts.find(),
+            folder=Path(folder),
+            port="auto",
+            throwaway=True,
+            reboots=False,
+            memory=memory,
+            cpus=cpus,
+            deadline=900,
         )
         # Choosing an accelerator starts small VMs of its own, which is no part of a boot.
         config.accelerator = _accelerator(config.artifacts.kernel)
         start = time.monotonic()
         with Vm(config) as vm:
-            first = _wait(lambda: bool(_INIT_LINE.search(vm.console.text())), start, 60, "PID 1 says something")
+            first = _wait(
+                lambda: bool(_INIT_LINE.search(vm.console.text())), start, 60, "PID 1 says something"
+            )
             display.update_text("bench", "waiting for the node to be Ready")
             node = Node(vm)
             node.wait_ready()
@@ -123,7 +132,9 @@ def _wait(condition: Callable[[], bool], start: float, timeout: float, what: str
     """Seconds from `start` until the condition holds."""
     while not condition():
         if time.monotonic() - start > timeout:
-            raise TholeError(f"waited {timeout:.0f} s in vain until {what}", "./thole run --check shows the console")
+            raise TholeError(
+                f"waited {timeout:.0f} s in vain until {what}", "./thole run --check shows the console"
+            )
         time.sleep(_POLL)
     return time.monotonic() - start
 
@@ -137,4 +148,6 @@ def table(figures: list[Figure]) -> str:
     """The figures as text."""
     rows = [figure.row() for figure in figures]
     widths = [max(len(row[column]) for row in rows) for column in range(2)]
-    return "\n".join(f"{name:<{widths[0]}}  {value:>{widths[1]}}  {goal}".rstrip() for name, value, goal in rows)
+    return "\n".join(
+        f"{name:<{widths[0]}}  {value:>{widths[1]}}  {goal}".rstrip() for name, value, goal in rows
+    )

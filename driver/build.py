@@ -23,7 +23,7 @@ _CONFIGURED = ".thole-configured"
 
 
 class Tree(NamedTuple):
-    """A build directory: its name below build/, Meson's options, cross files, and variables for its compilers."""
+    """A build directory: its name below build/, Meson's options, cross file, and variables."""
 
     name: str
     options: tuple[str, ...]
@@ -45,7 +45,11 @@ def target(arch: str = "x86_64", profile: str = "kubernetes", image: bool = True
 def native() -> Tree:
     """Our own code for this machine, with tests and sanitizers."""
     options = (
-        "-Dtests=true", "-Dimage=false", "-Db_sanitize=address,undefined", "-Db_lundef=false", "-Doptimization=1",
+        "-Dtests=true",
+        "-Dimage=false",
+        "-Db_sanitize=address,undefined",
+        "-Db_lundef=false",
+        "-Doptimization=1",
         # What fuzzers steer by; without a fuzzer in the program it does nothing.
         "-Dcpp_args=-fsanitize=fuzzer-no-link",
     )
@@ -110,14 +114,36 @@ def configure(tree: Tree, display: Display) -> None:
     cross = []
     if tree.cross:
         cross = ["--cross-file", str(setup.write_machine_file()), "--cross-file", str(CHECKOUT / tree.cross)]
-    key = digest("1", str(CHECKOUT), toolchain.python(), *tree.options, *cross, repr(tree.environment), *_cross_text(tree))
+    key = digest(
+        "1",
+        str(CHECKOUT),
+        toolchain.python(),
+        *tree.options,
+        *cross,
+        repr(tree.environment),
+        *_cross_text(tree),
+    )
     stamp = tree.directory / _CONFIGURED
     if stamp.exists() and stamp.read_text() == key and (tree.directory / "build.ninja").exists():
         return
     display.begin("configure")
     remove_tree(tree.directory)
-    command = [*toolchain.meson(), "setup", str(tree.directory), str(CHECKOUT), *tree.options, *cross, "-Db_colorout=never"]
-    job = Job(command, display, LOGS / f"configure-{tree.name}.log", environment=_environment(tree), directory=CHECKOUT)
+    command = [
+        *toolchain.meson(),
+        "setup",
+        str(tree.directory),
+        str(CHECKOUT),
+        *tree.options,
+        *cross,
+        "-Db_colorout=never",
+    ]
+    job = Job(
+        command,
+        display,
+        LOGS / f"configure-{tree.name}.log",
+        environment=_environment(tree),
+        directory=CHECKOUT,
+    )
     if job.run():
         remove_tree(tree.directory)
         display.end(failed=True)

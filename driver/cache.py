@@ -1,8 +1,9 @@
 """The content-addressed cache: directories that are made once, whole or not at all.
 
-An entry is a directory `<root>/<kind>/<first 16 digits of the key>`. It is made beside its place, synced, and renamed, so
-neither Ctrl-C nor a full disk nor a power cut leaves a half one. Its manifest, written last, lists names, sizes and
-SHA-256; an entry whose files do not have these names and sizes is thrown away and made again.
+An entry is a directory `<root>/<kind>/<first 16 digits of the key>`. It is made beside its place, synced, and
+renamed, so neither Ctrl-C nor a full disk nor a power cut leaves a half one. Its manifest, written last,
+lists names, sizes and SHA-256; an entry whose files do not have these names and sizes is thrown away and made
+again.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ import os
 import shutil
 import stat
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Callable, Iterator
 
 MANIFEST = ".manifest.json"
 _SKIPPED = {"__pycache__", ".git", ".pytest_cache"}
@@ -82,8 +83,8 @@ class Cache:
     def entry(self, kind: str, key: str, make: Callable[[Path], None], *, listed: bool = True) -> Path:
         """The directory for `key`; made by `make(temporary directory)` where it is not there yet.
 
-        `listed=False` leaves the files out of the manifest: for trees of ten thousands of files, where checking each
-        would cost more than it gives.
+        `listed=False` leaves the files out of the manifest: for trees of ten thousands of files, where
+        checking each would cost more than it gives.
         """
         place = self.place(kind, key)
         if _whole(place):

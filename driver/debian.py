@@ -40,7 +40,9 @@ def wanted(group: str, text: str | None = None) -> list[Wanted]:
             continue
         match = _LINE.match(line)
         if not match or not section:
-            raise TholeError(f"{LIST.name}:{number}: not a package: {line}", "write NAME or NAME (>= VERSION)")
+            raise TholeError(
+                f"{LIST.name}:{number}: not a package: {line}", "write NAME or NAME (>= VERSION)"
+            )
         found[section].append(Wanted(match["name"], match["version"] or ""))
     return found[group]
 
@@ -48,7 +50,13 @@ def wanted(group: str, text: str | None = None) -> list[Wanted]:
 def missing(groups: tuple[str, ...]) -> list[str]:
     """Names of the packages that are not installed, or too old."""
     packages = [package for group in groups for package in wanted(group)]
-    command = ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status} ${Version}\\n", *(p.name for p in packages)]
+    command = [
+        "dpkg-query",
+        "-W",
+        "-f",
+        "${Package} ${db:Status-Status} ${Version}\\n",
+        *(p.name for p in packages),
+    ]
     try:
         output = subprocess.run(command, capture_output=True, text=True, check=False).stdout
     except FileNotFoundError as error:
@@ -59,11 +67,14 @@ def missing(groups: tuple[str, ...]) -> list[str]:
 
 
 def _older(version: str, least: str) -> bool:
-    return bool(least) and subprocess.run(["dpkg", "--compare-versions", version, "lt", least], check=False).returncode == 0
+    return (
+        bool(least)
+        and subprocess.run(["dpkg", "--compare-versions", version, "lt", least], check=False).returncode == 0
+    )
 
 
 def known_complete(groups: tuple[str, ...]) -> bool:
-    """Whether an earlier run found nothing missing and dpkg's database is what it was: costs two stat calls."""
+    """Whether an earlier run found nothing missing and dpkg's database is what it was; costs two stats."""
     try:
         return _stamp(groups).read_text() == _state()
     except OSError:
@@ -106,13 +117,18 @@ def install(names: list[str], log: Path) -> None:
         def run(arguments: list[str]) -> bool:
             print("$", *arguments, file=stream, flush=True)
             # Standard input stays: sudo may ask for a password.
-            done = subprocess.run(arguments, env=environment, stdout=stream, stderr=subprocess.STDOUT, check=False)
+            done = subprocess.run(
+                arguments, env=environment, stdout=stream, stderr=subprocess.STDOUT, check=False
+            )
             return done.returncode == 0
 
         if run(command) or (run(update) and run(command)):
             return
-    errors = [line for line in log.read_text(errors="replace").splitlines() if line.startswith(("E:", "sudo:"))]
+    errors = [
+        line for line in log.read_text(errors="replace").splitlines() if line.startswith(("E:", "sudo:"))
+    ]
     raise TholeError(
         f"installing Debian packages failed: {errors[-1] if errors else 'no message'} (log: {log})",
-        f"check the network, then as root: apt-get update && apt-get install --no-install-recommends {' '.join(names)}",
+        "check the network, then as root: apt-get update && "
+        f"apt-get install --no-install-recommends {' '.join(names)}",
     )

@@ -74,7 +74,9 @@ class Display:
         if self.step and now - self._said >= _PLAIN_INTERVAL:
             self._said = now
             share = f"{100 * self.last.done // self.last.total} %  " if self.last.total else ""
-            self._write(f"{self.step:<12} ... {seconds(now - self.started):>8}  {share}{self.last.text}".rstrip())
+            self._write(
+                f"{self.step:<12} ... {seconds(now - self.started):>8}  {share}{self.last.text}".rstrip()
+            )
 
     def pause(self) -> None:
         """Something else is about to write to the terminal."""

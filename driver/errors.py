@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Callable
+from collections.abc import Callable
 
 
 class TholeError(Exception):
@@ -44,8 +44,10 @@ def from_os_error(error: OSError) -> TholeError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return TholeError(
             f"no space left on the disk while writing {name}",
-            "free some space (./thole clean removes the build directory, ./thole clean --cache the caches) and repeat",
+            "free some space (./thole clean [--cache] removes what was built and cached), repeat",
         )
     if error.errno == errno.ENOENT and error.filename:
-        return TholeError(f"{name} does not exist: {error.strerror}", "./thole doctor lists what this machine misses")
+        return TholeError(
+            f"{name} does not exist: {error.strerror}", "./thole doctor lists what this machine misses"
+        )
     return TholeError(f"{name}: {error.strerror or error}")

@@ -1,7 +1,8 @@
 """Programs of Debian 13 that run on this machine, whatever its release: by their own loader and libraries.
 
-A tool is its package and the packages its shared libraries come from, unpacked side by side into the cache; nothing is
-installed. To add one: name it in TOOLS; `readelf -d` says which libraries it needs, `dpkg -S` of which package they are.
+A tool is its package and the packages its shared libraries come from, unpacked side by side into the cache;
+nothing is installed. To add one: name it in TOOLS; `readelf -d` says which libraries it needs, `dpkg -S` of
+which package they are.
 """
 
 from __future__ import annotations
@@ -28,7 +29,15 @@ class Tool(NamedTuple):
 
 
 _EROFS_LIBRARIES = (
-    "libc6", "libdeflate0", "liblz4-1", "liblzma5", "libpcre2-8-0", "libselinux1", "libuuid1", "libxxhash0", "libzstd1",
+    "libc6",
+    "libdeflate0",
+    "liblz4-1",
+    "liblzma5",
+    "libpcre2-8-0",
+    "libselinux1",
+    "libuuid1",
+    "libxxhash0",
+    "libzstd1",
     "zlib1g",
 )
 TOOLS = {
@@ -67,9 +76,13 @@ def _unpacked(chosen: Tool) -> Path:
 
 def unpack(package: Path, directory: Path) -> None:
     """Unpack the files of a .deb into a directory."""
-    result = subprocess.run(["dpkg-deb", "--extract", package, directory], capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        ["dpkg-deb", "--extract", package, directory], capture_output=True, text=True, check=False
+    )
     if result.returncode != 0:
-        raise TholeError(f"{package.name} does not unpack: {result.stderr.strip()}", "./thole clean --cache, then repeat")
+        raise TholeError(
+            f"{package.name} does not unpack: {result.stderr.strip()}", "./thole clean --cache, then repeat"
+        )
 
 
 def _check(directory: Path, chosen: Tool) -> None:

@@ -1,4 +1,4 @@
-"""A long-running child: its output goes to a log and its progress to the display; an interrupt ends all of it."""
+"""A long-running child: output goes to a log, progress to the display; an interrupt ends all of it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import signal
 import subprocess
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable
 
 from driver import progress
 from driver.display import Display
@@ -23,11 +23,17 @@ _PATIENCE = {signal.SIGINT: 15.0, signal.SIGTERM: 5.0, signal.SIGKILL: 5.0}
 
 
 class Job:
-    """One child with its log. `take` gives what the log gets of a line: it may turn one into progress, and drop it."""
+    """One child with its log. `take` gives what the log gets of a line; it may turn one into progress."""
 
     def __init__(
-        self, command: list[str], display: Display, log: Path, *, environment: dict[str, str] | None = None,
-        directory: Path | None = None, take: Callable[[str], str | None] | None = None,
+        self,
+        command: list[str],
+        display: Display,
+        log: Path,
+        *,
+        environment: dict[str, str] | None = None,
+        directory: Path | None = None,
+        take: Callable[[str], str | None] | None = None,
     ) -> None:
         self.command = command
         self.display = display
@@ -38,13 +44,18 @@ class Job:
         self.tail: deque[str] = deque(maxlen=400)
 
     def run(self) -> int:
-        """Run to the end; the exit status. An interrupt ends the child and whatever it started, then goes on."""
+        """Run to the end; the exit status. An interrupt ends the child and what it started, then goes on."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with open(self.log, "w", errors="replace") as log:
             log.write(f"$ {' '.join(self.command)}\n")
             child = subprocess.Popen(
-                self.command, env=self.environment, cwd=self.directory, stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, process_group=0,
+                self.command,
+                env=self.environment,
+                cwd=self.directory,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                process_group=0,
             )
             try:
                 self._follow(child, log)
@@ -87,9 +98,13 @@ class Job:
             self.tail.append(kept)
 
     def failure(self, what: str) -> TholeError:
-        """The error for a child that failed: its last lines from where the trouble began, and the log's name."""
+        """The error for a child that failed: its lines from where the trouble began, and the log's name."""
         lines = [line for line in self.tail if line.strip()]
-        starts = [n for n, line in enumerate(lines) if line.startswith(("FAILED:", "error:", "E: ")) or _ERROR.search(line)]
+        starts = [
+            n
+            for n, line in enumerate(lines)
+            if line.startswith(("FAILED:", "error:", "E: ")) or _ERROR.search(line)
+        ]
         begin = max(starts[0] if starts else 0, len(lines) - 60) if starts else max(0, len(lines) - _TAIL)
         shown = "\n".join(f"  | {line}" for line in lines[begin:][:_TAIL])
         return TholeError(f"{what} failed:\n{shown}", f"the whole log is {self.log}")

@@ -1,14 +1,15 @@
 """Sources of the libraries in the node's binaries: Debian source packages, unpacked below subprojects/.
 
-Of each only the files named here are taken; the meson.build laid over them is ours (subprojects/packagefiles/NAME). The
-library is built again for musl from them.
+Of each only the files named here are taken; the meson.build laid over them is ours
+(subprojects/packagefiles/NAME). The library is built again for musl from them.
 """
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable, NamedTuple
+from typing import NamedTuple
 
 from driver.cache import Cache, digest, remove_tree
 from driver.errors import TholeError
@@ -21,8 +22,8 @@ _STAMP = ".thole-source"
 class Library(NamedTuple):
     """A library: its Debian source package and the files we build, by their names in the upstream tree.
 
-    `package` names a binary package with the static library for glibc, `archive` its file: the way out where a mirror
-    does not keep the sources. `headers` are then taken from it.
+    `package` names a binary package with the static library for glibc, `archive` its file: the way out where
+    a mirror does not keep the sources. `headers` are then taken from it.
     """
 
     source: str
@@ -36,7 +37,15 @@ LIBRARIES = {
     "inih": Library("libinih", ("ini.c", "ini.h", "LICENSE.txt")),
     "libmnl": Library(
         "libmnl",
-        ("src/attr.c", "src/callback.c", "src/internal.h", "src/nlmsg.c", "src/socket.c", "include/libmnl/libmnl.h", "COPYING"),
+        (
+            "src/attr.c",
+            "src/callback.c",
+            "src/internal.h",
+            "src/nlmsg.c",
+            "src/socket.c",
+            "include/libmnl/libmnl.h",
+            "COPYING",
+        ),
         package="libmnl-dev",
         archive="libmnl.a",
         headers=("include/libmnl/libmnl.h",),
@@ -55,7 +64,9 @@ def prepare(note: Callable[[str], None] = print) -> None:
     for name, library in LIBRARIES.items():
         if _stamped(name) == _key(name):
             continue
-        source = Cache().entry("libraries", digest("1", repr(library)), lambda made, wanted=library: _fetch(wanted, made, note))
+        source = Cache().entry(
+            "libraries", digest("1", repr(library)), lambda made, wanted=library: _fetch(wanted, made, note)
+        )
         temporary = SUBPROJECTS / f".{name}.tmp"
         remove_tree(temporary)
         shutil.copytree(source, temporary, ignore=shutil.ignore_patterns(".manifest.json"))
@@ -98,11 +109,15 @@ def _unpack_files(tarball: Path, wanted: tuple[str, ...], directory: Path) -> No
         members = {name.partition("/")[2]: name for name in archive.getnames()}
         missing = [name for name in wanted if name not in members]
         if missing:
-            raise TholeError(f"{tarball.name} has no {', '.join(missing)}", "adapt LIBRARIES in driver/libraries.py")
+            raise TholeError(
+                f"{tarball.name} has no {', '.join(missing)}", "adapt LIBRARIES in driver/libraries.py"
+            )
         for name in wanted:
             stream = archive.extractfile(members[name])
             if stream is None:
-                raise TholeError(f"{name} in {tarball.name} is no file", "adapt LIBRARIES in driver/libraries.py")
+                raise TholeError(
+                    f"{name} in {tarball.name} is no file", "adapt LIBRARIES in driver/libraries.py"
+                )
             (directory / name).parent.mkdir(parents=True, exist_ok=True)
             (directory / name).write_bytes(stream.read())
 

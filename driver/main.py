@@ -48,7 +48,13 @@ def _usage() -> str:
     width = max(map(len, COMMANDS))
     lines = [f"  {name:<{width}}  {text}" for name, text in COMMANDS.items()]
     return "\n".join(
-        ["usage: ./thole COMMAND [OPTIONS]", "", *lines, "", "./thole COMMAND --help says more about a command."]
+        [
+            "usage: ./thole COMMAND [OPTIONS]",
+            "",
+            *lines,
+            "",
+            "./thole COMMAND --help says more about a command.",
+        ]
     )
 
 

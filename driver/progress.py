@@ -1,6 +1,7 @@
 """Progress of steps: how they say it, and how the driver reads it.
 
-A step script prints `::progress STEP DONE TOTAL TEXT` on its standard output; everything else it prints is log.
+A step script prints `::progress STEP DONE TOTAL TEXT` on its standard output; everything else it prints is
+log.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def parse(line: str) -> Progress | None:
     """The progress in a line of output, or None where it is log."""
     if not line.startswith(PREFIX):
         return None
-    fields = line[len(PREFIX):].rstrip("\n").split(" ", 3)
+    fields = line[len(PREFIX) :].rstrip("\n").split(" ", 3)
     if len(fields) < 3:
         return None
     try:

@@ -1,6 +1,7 @@
 """Set-up, as a part of the first command: Debian packages, the virtual environment, libraries' sources.
 
-Each part looks whether its result is there, and that look is cheap: with nothing to do all of it takes milliseconds.
+Each part looks whether its result is there, and that look is cheap: with nothing to do all of it takes
+milliseconds.
 """
 
 from __future__ import annotations
@@ -53,7 +54,10 @@ def _packages(display: Display, groups: tuple[str, ...]) -> None:
         debian.install(names, LOGS / "packages.log")
         left = debian.missing(groups)
         if left:
-            raise TholeError(f"these Debian packages cannot be had as needed: {' '.join(left)}", "apt-get update, then repeat")
+            raise TholeError(
+                f"these Debian packages cannot be had as needed: {' '.join(left)}",
+                "apt-get update, then repeat",
+            )
     debian.remember_complete(groups)
 
 
@@ -80,7 +84,7 @@ def check_machine() -> None:
     memory = total_memory()
     if memory < MEMORY_NEEDED - _MEMORY_SLACK:
         raise TholeError(
-            f"this machine has {memory / (1 << 30):.1f} GiB of memory, the build needs {MEMORY_NEEDED >> 30} GiB",
+            f"{memory / (1 << 30):.1f} GiB of memory are not enough, needed are {MEMORY_NEEDED >> 30} GiB",
             "use a machine with more memory, or add swap",
         )
 
@@ -95,8 +99,20 @@ def virtual_environment() -> Path:
     """The virtual environment with the pinned requirements, made the first time."""
 
     def make(directory: Path) -> None:
-        _checked([sys.executable, "-m", "venv", str(directory)], "making a virtual environment", "install python3-venv")
-        pip = [str(directory / "bin" / "python3"), "-m", "pip", "install", "--quiet", "--no-input", "--no-deps"]
+        _checked(
+            [sys.executable, "-m", "venv", str(directory)],
+            "making a virtual environment",
+            "install python3-venv",
+        )
+        pip = [
+            str(directory / "bin" / "python3"),
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-input",
+            "--no-deps",
+        ]
         _checked(
             [*pip, "--only-binary=:all:", "--require-hashes", "-r", str(toolchain.REQUIREMENTS)],
             "installing meson, ninja, ziglang and pytest with pip",
@@ -110,8 +126,13 @@ def _checked(command: list[str], what: str, remedy: str) -> None:
     """Run a command; its first error, or last line of output, is the reason where it fails."""
     environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME")}
     result = subprocess.run(
-        command, env=environment, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, check=False,
+        command,
+        env=environment,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
     )
     if result.returncode != 0:
         lines = [line for line in result.stdout.splitlines() if line.strip()]

@@ -21,7 +21,9 @@ _GO_PACKAGE = "golang-1.24"
 
 def venv_key() -> str:
     """What the virtual environment depends on: the requirements and the interpreter."""
-    return digest(REQUIREMENTS, f"{sys.version_info[0]}.{sys.version_info[1]}", os.path.realpath(sys.executable))
+    return digest(
+        REQUIREMENTS, f"{sys.version_info[0]}.{sys.version_info[1]}", os.path.realpath(sys.executable)
+    )
 
 
 def venv() -> Path:
@@ -45,7 +47,7 @@ def _package_file(relative: str) -> str:
 
 
 def meson() -> list[str]:
-    """argv prefix of meson. The script in bin/ names the place where pip ran, so the module is run instead."""
+    """argv prefix of meson: the module, because the script in bin/ names the place where pip ran."""
     return [python(), "-m", "mesonbuild.mesonmain"]
 
 
@@ -66,7 +68,7 @@ def zig_environment() -> dict[str, str]:
 
 
 def go_environment() -> dict[str, str]:
-    """The environment for Go commands: os.environ with our caches, static, and no version stamps of this checkout."""
+    """The environment for Go commands: os.environ with our caches, static, no stamps of this checkout."""
     root = Cache().root
     return {
         **os.environ,
@@ -82,10 +84,11 @@ def go_environment() -> dict[str, str]:
 
 @functools.cache
 def go() -> str:
-    """A go program that can build the modules of services/: from PATH, else of Debian's package, unpacked in the cache.
+    """A go program that can build the modules of services/: from PATH, else of Debian's package, unpacked in
+    the cache.
 
-    GOTOOLCHAIN=auto lets an older go fetch the toolchain that a go.mod asks for as a module, verified by Go's checksum
-    database; that needs Go 1.21, so anything older on PATH is passed over.
+    GOTOOLCHAIN=auto lets an older go fetch the toolchain that a go.mod asks for as a module, verified by Go's
+    checksum database; that needs Go 1.21, so anything older on PATH is passed over.
     """
     found = shutil.which("go")
     if found and go_version(found) >= (1, 21):
@@ -96,7 +99,9 @@ def go() -> str:
 def go_version(program: str) -> tuple[int, ...]:
     """The version of a go program as numbers, or (0,) where it does not say."""
     environment = {**os.environ, "GOTOOLCHAIN": "local"}
-    result = subprocess.run([program, "version"], env=environment, capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        [program, "version"], env=environment, capture_output=True, text=True, check=False
+    )
     match = re.search(r"go(\d+)\.(\d+)(?:\.(\d+))?", result.stdout)
     return tuple(int(part or 0) for part in match.groups()) if match else (0,)
 
@@ -118,6 +123,8 @@ def _packaged_go() -> Path:
             link.unlink()
             link.symlink_to(os.path.relpath(inside, tree))
         if go_version(str(tree / "bin" / "go")) < (1, 21):
-            raise TholeError(f"{_GO_PACKAGE} of Debian {_GO_SUITE} does not run here", "install Go 1.21 or newer")
+            raise TholeError(
+                f"{_GO_PACKAGE} of Debian {_GO_SUITE} does not run here", "install Go 1.21 or newer"
+            )
 
     return Cache().entry("go", digest("1", *(path.name for path in packages.values())), make, listed=False)

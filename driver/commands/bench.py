@@ -1,6 +1,7 @@
 """Measure and print: sizes, memory of PID 1, boot times, rebuild times, each beside its goal.
 
-A node is booted with an empty data disk. For the rebuild one source file of init/ is edited, and put back afterwards.
+A node is booted with an empty data disk. For the rebuild one source file of init/ is edited, and put back
+afterwards.
 """
 
 from __future__ import annotations
@@ -30,5 +31,9 @@ def main(options: argparse.Namespace) -> int:
     shown.update_text("bench", "building with nothing changed")
     figures += bench.rebuilds(shown)
     shown.end()
-    print(json.dumps([figure._asdict() for figure in figures], indent=2) if options.json else bench.table(figures))
+    print(
+        json.dumps([figure._asdict() for figure in figures], indent=2)
+        if options.json
+        else bench.table(figures)
+    )
     return 0

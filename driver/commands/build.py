@@ -1,7 +1,8 @@
 """Build what a node runs: init, kernel, Kubernetes, root file system and disk image.
 
-Set-up is part of it: packages, tools and sources that are missing are fetched first. With nothing changed it takes
-less than a second. Ends with a table of what was made; progress goes to standard error, logs to build/logs.
+Set-up is part of it: packages, tools and sources that are missing are fetched first. With nothing changed it
+takes less than a second. Ends with a table of what was made; progress goes to standard error, logs to
+build/logs.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ import json
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `./thole build`."""
-    parser.add_argument("--profile", default="kubernetes", help="which root file system (default: %(default)s)")
+    parser.add_argument(
+        "--profile", default="kubernetes", help="which root file system (default: %(default)s)"
+    )
     parser.add_argument("--json", action="store_true", help="the table as JSON: name, path, bytes, sha256")
     parser.add_argument("--update", action="store_true", help="fetch newer Debian package indexes first")
 

@@ -7,8 +7,9 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable, NamedTuple
+from typing import NamedTuple
 
 
 class Finding(NamedTuple):
@@ -27,8 +28,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> int:
     """Look at everything, print a line each; 1 where something misses."""
     looks: list[tuple[str, Callable[[], Finding]]] = [
-        ("system", _system), ("python", _python), ("packages", _packages), ("keys", _keys), ("mirrors", _mirrors),
-        ("disk", _disk), ("memory", _memory), ("go", _go), ("tools", _tools), ("kvm", _kvm),
+        ("system", _system),
+        ("python", _python),
+        ("packages", _packages),
+        ("keys", _keys),
+        ("mirrors", _mirrors),
+        ("disk", _disk),
+        ("memory", _memory),
+        ("go", _go),
+        ("tools", _tools),
+        ("kvm", _kvm),
     ]
     if not options.offline:
         looks.insert(5, ("network", _network))
@@ -51,7 +60,9 @@ def _system() -> Finding:
     machine = platform.machine()
     if machine != "x86_64":
         return Finding("miss", "system", f"{name} on {machine}: the build runs on x86_64")
-    return Finding("ok" if known else "note", "system", name + ("" if known else ": thole is tried on Debian 12 and 13"))
+    return Finding(
+        "ok" if known else "note", "system", name + ("" if known else ": thole is tried on Debian 12 and 13")
+    )
 
 
 def _python() -> Finding:
@@ -132,9 +143,15 @@ def _tools() -> Finding:
     from driver.cache import Cache
 
     if not Cache().has("venv", toolchain.venv_key()):
-        return Finding("note", "tools", "meson, ninja, zig and pytest are not there yet; the first build fetches them")
-    zig = subprocess.run([toolchain.zig(), "version"], capture_output=True, text=True, check=False).stdout.strip()
-    ninja = subprocess.run([toolchain.ninja(), "--version"], capture_output=True, text=True, check=False).stdout.strip()
+        return Finding(
+            "note", "tools", "meson, ninja, zig and pytest are not there yet; the first build fetches them"
+        )
+    zig = subprocess.run(
+        [toolchain.zig(), "version"], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    ninja = subprocess.run(
+        [toolchain.ninja(), "--version"], capture_output=True, text=True, check=False
+    ).stdout.strip()
     return Finding("ok", "tools", f"zig {zig}, ninja {ninja} in {toolchain.venv()}")
 
 
@@ -149,7 +166,9 @@ def _kvm() -> Finding:
     works = host.accelerator(kernel) == "kvm" if kernel else host.firmware_runs("kvm", "host")
     if works:
         return Finding("ok", "kvm", "our kernel ran under KVM" if kernel else "a trial guest ran under KVM")
-    return Finding("note", "kvm", "a trial guest did not run under KVM: VMs run under TCG, several times slower")
+    return Finding(
+        "note", "kvm", "a trial guest did not run under KVM: VMs run under TCG, several times slower"
+    )
 
 
 def _built_kernel() -> Path | None:

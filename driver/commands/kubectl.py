@@ -7,8 +7,8 @@ import sys
 
 _USAGE = """usage: ./thole kubectl [--name NODE] KUBECTL-ARGUMENTS...
 
-Runs kubectl of the build with the admin kubeconfig of the node that `./thole run` started; --name NODE for one that was
-started with the same option. All else is kubectl's own."""
+Runs kubectl of the build with the admin kubeconfig of the node that `./thole run` started; --name NODE for
+one that was started with the same option. All else is kubectl's own."""
 
 
 def main(arguments: list[str]) -> int:
@@ -26,7 +26,9 @@ def main(arguments: list[str]) -> int:
         name, arguments = arguments[1], arguments[2:]
     folder = folder_of(name)
     if not (folder / "kubeconfig").is_file():
-        raise TholeError(f"no node '{name}' is running and ready", "./thole run starts one; wait until it says Ready")
+        raise TholeError(
+            f"no node '{name}' is running and ready", "./thole run starts one; wait until it says Ready"
+        )
     program = Artifacts.find().kubernetes
     sys.stdout.flush()
     # The multi-call binary goes by the name that it is called by.

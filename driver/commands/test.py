@@ -1,7 +1,7 @@
 """Run tests: those named, else all but the long ones.
 
-A name is LAYER/NAME (--list prints all), a LAYER, or a pattern in quotes. What a test needs is built first; the image only
-where a VM test may be among them. The last line says how many passed and failed.
+A name is LAYER/NAME (--list prints all), a LAYER, or a pattern in quotes. What a test needs is built first;
+the image only where a VM test may be among them. The last line says how many passed and failed.
 """
 
 from __future__ import annotations
@@ -37,14 +37,24 @@ def main(options: argparse.Namespace) -> int:
             build.make(build.target(), shown)
     places = [CHECKOUT / "tests", *sorted(CHECKOUT.glob("*/tests"))]
     command = [
-        toolchain.python(), "-m", "pytest", "-c", os.devnull, f"--rootdir={CHECKOUT}", "-p", "no:cacheprovider",
+        toolchain.python(),
+        "-m",
+        "pytest",
+        "-c",
+        os.devnull,
+        f"--rootdir={CHECKOUT}",
+        "-p",
+        "no:cacheprovider",
         *(["-q", "--no-header", "--names"] if options.list else ["-v", "--tb=short"]),
         *(["--all"] if options.all else []),
         *(f"--select={name}" for name in options.names),
         *map(str, places),
     ]
     environment = {
-        **os.environ, "PYTHONPATH": str(CHECKOUT), "PYTHONPYCACHEPREFIX": str(BUILD / "pycache"), "PYTHONUNBUFFERED": "1",
+        **os.environ,
+        "PYTHONPATH": str(CHECKOUT),
+        "PYTHONPYCACHEPREFIX": str(BUILD / "pycache"),
+        "PYTHONUNBUFFERED": "1",
     }
     os.chdir(CHECKOUT)
     sys.stdout.flush()

@@ -63,7 +63,8 @@ def test_one_line(tmp_path: Path) -> None:
     """Base and security, other projects' archives left aside."""
     found = set(machine_mirrors(configured(tmp_path, "sources.list", ONE_LINE)))
     assert {(one.kind, one.uri) for one in found} == {
-        ("base", "http://mirror.example/debian"), ("security", "http://mirror.example/debian-security"),
+        ("base", "http://mirror.example/debian"),
+        ("security", "http://mirror.example/debian-security"),
     }
 
 

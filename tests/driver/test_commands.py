@@ -20,7 +20,9 @@ THOLE = CHECKOUT / "thole"
 
 def thole(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run ./thole."""
-    return subprocess.run([sys.executable, THOLE, *arguments], capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        [sys.executable, THOLE, *arguments], capture_output=True, text=True, timeout=60, check=False
+    )
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))
@@ -53,7 +55,11 @@ def test_package_list() -> None:
 
 def test_requirements_are_pinned_and_hashed() -> None:
     """Nothing comes from the index unverified."""
-    lines = [line for line in (CHECKOUT / "driver" / "requirements.txt").read_text().splitlines() if not line.startswith("#")]
+    lines = [
+        line
+        for line in (CHECKOUT / "driver" / "requirements.txt").read_text().splitlines()
+        if not line.startswith("#")
+    ]
     assert lines and all("==" in line and "--hash=sha256:" in line for line in lines)
 
 
@@ -72,7 +78,13 @@ def test_sums_follow_the_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("names", "image"),
-    [([], True), (["unit"], False), (["unit/text", "driver/cache"], False), (["vm/boot"], True), (["*/boot"], True)],
+    [
+        ([], True),
+        (["unit"], False),
+        (["unit/text", "driver/cache"], False),
+        (["vm/boot"], True),
+        (["*/boot"], True),
+    ],
 )
 def test_needs_image(names: list[str], image: bool) -> None:
     """The image is built only where a VM test may run."""
@@ -81,11 +93,17 @@ def test_needs_image(names: list[str], image: bool) -> None:
 
 def complete(*words: str) -> list[str]:
     """What bash offers for the last of these words."""
-    script = f"source completion/thole.bash; COMP_WORDS=({' '.join(words)}); COMP_CWORD={len(words) - 1}; _thole"
+    script = (
+        f"source completion/thole.bash; COMP_WORDS=({' '.join(words)}); COMP_CWORD={len(words) - 1}; _thole"
+    )
     if words[-1] == "''":
         script = script.replace("''", "'' ")
     done = subprocess.run(
-        ["bash", "-c", script + '; printf "%s\\n" "${COMPREPLY[@]}"'], cwd=CHECKOUT, capture_output=True, text=True, check=True
+        ["bash", "-c", script + '; printf "%s\\n" "${COMPREPLY[@]}"'],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return done.stdout.split()
 

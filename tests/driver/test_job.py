@@ -28,7 +28,8 @@ def test_progress_is_shown_and_the_rest_logged(tmp_path: Path) -> None:
     """`::progress` lines go to the person, all else to the log."""
     status, job, shown = run(
         "from driver.progress import report\n"
-        "print('compiling'); report('kernel', 1, 2, 'half'); report('kernel', 2, 2, 'whole'); report('root', 0, 0, 'x')",
+        "print('compiling'); report('kernel', 1, 2, 'half'); report('kernel', 2, 2, 'whole')\n"
+        "report('root', 0, 0, 'x')",
         tmp_path,
     )
     assert status == 0
@@ -38,7 +39,11 @@ def test_progress_is_shown_and_the_rest_logged(tmp_path: Path) -> None:
 
 def test_failure_names_the_log_and_shows_the_error(tmp_path: Path) -> None:
     """The message begins where the trouble began."""
-    status, job, _ = run("for n in range(100): print('line', n)\nprint('error: it broke')\nprint('  remedy: mend it')\nexit(3)", tmp_path)
+    status, job, _ = run(
+        "for n in range(100): print('line', n)\n"
+        "print('error: it broke')\nprint('  remedy: mend it')\nexit(3)",
+        tmp_path,
+    )
     error = job.failure("the step 'x'")
     assert status == 3
     assert "error: it broke" in error.what and "mend it" in error.what and "line 50" not in error.what
