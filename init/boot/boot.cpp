@@ -37,7 +37,7 @@ std::vector<const char*> environment_variables() {
 Result<NodeConfig> read_config(bool in_container) {
     auto config = load_node_config("", in_container, environment_variables());
     if (!config) {
-        return failure(concat("The configuration is not right: ", config.error().message, ". Nothing was changed."));
+        return failure(concat("The configuration is not right, and nothing was changed:\n", config.error().message));
     }
     return config;
 }

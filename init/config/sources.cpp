@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <vector>
 
@@ -117,16 +118,28 @@ Status set_from_variable(NodeConfig& config, std::string_view name, std::string_
     return failure(concat("unknown variable ", name, near.empty() ? "" : "; did you mean ", near, near.empty() ? "" : "?"));
 }
 
-Status add_file(NodeConfig& config, const std::string& root, const std::string& path) {
+struct Source {
+    const char* path;
+    const char* name;  // in messages
+};
+
+constexpr std::array kFiles{
+    Source{"/usr/lib/thole/node.ini", "/usr/lib/thole/node.ini"},
+    Source{"/var/lib/thole/node.ini", "/var/lib/thole/node.ini"},
+    Source{"/sys/firmware/qemu_fw_cfg/by_name/opt/thole/node.ini/raw", "fw_cfg opt/thole/node.ini"},
+};
+
+Status add_file(NodeConfig& config, const std::string& root, const Source& source) {
+    const std::string path = root + source.path;
     struct stat information {};
-    if (::stat((root + path).c_str(), &information) != 0) {
+    if (::stat(path.c_str(), &information) != 0) {
         return errno == ENOENT || errno == ENOTDIR ? Status() : system_error("read", path);
     }
-    const auto text = read_file(root + path);
+    const auto text = read_file(path);
     if (!text) {
         return std::unexpected(text.error());
     }
-    return add_ini(config, path, *text, (information.st_mode & S_IROTH) != 0);
+    return add_ini(config, source.name, *text, (information.st_mode & S_IROTH) != 0);
 }
 
 }  // namespace
@@ -181,9 +194,8 @@ Status add_environment(NodeConfig& config, std::span<const char* const> environm
 Result<NodeConfig> load_node_config(const std::string& root, bool in_container,
                                     std::span<const char* const> environment) {
     NodeConfig config;
-    for (const char* path : {"/usr/lib/thole/node.ini", "/var/lib/thole/node.ini",
-                             "/sys/firmware/qemu_fw_cfg/by_name/opt/thole/node.ini/raw"}) {
-        if (auto added = add_file(config, root, path); !added) {
+    for (const Source& source : kFiles) {
+        if (auto added = add_file(config, root, source); !added) {
             return std::unexpected(added.error());
         }
     }

@@ -9,6 +9,8 @@
 #include "config/node_config.hpp"
 #include "config/schema.hpp"
 #include "config/sources.hpp"
+#include "os/file.hpp"
+#include "temporary_folder.hpp"
 
 using namespace thole;
 
@@ -175,6 +177,35 @@ TEST_CASE("the name server's address follows from the service range") {
     REQUIRE(config.set("kubernetes", "service-range", "10.96.0.0/12", "test", false));
     REQUIRE(config.finish());
     CHECK(config.text("kubernetes.dns-address") == "10.96.0.10");
+}
+
+TEST_CASE("sources: later wins, and a mistake takes nothing") {
+    const TemporaryFolder root;
+    const auto put = [&](const std::string& path, std::string_view text) {
+        REQUIRE(make_directories(root.path() + path.substr(0, path.rfind('/'))));
+        REQUIRE(replace_file(root.path() + path, text, 0644));
+    };
+    put("/usr/lib/thole/node.ini", "[node]\nname = image\n[network]\ndns = 1.1.1.1\n[time]\nservers = a.example\n");
+    put("/var/lib/thole/node.ini", "[node]\nname = disk\n[time]\nservers =\n");
+    put("/sys/firmware/qemu_fw_cfg/by_name/opt/thole/node.ini/raw", "[kubernetes]\nenabled = no");
+    put("/proc/cmdline", "ro thole.kubernetes.cluster-domain=a.b\n");
+    const std::vector<const char*> environment{"NODE_NAME=container"};
+    const auto config = load_node_config(root.path(), false, environment);
+    REQUIRE(config);
+    CHECK(config->text("node.name") == "disk");
+    CHECK(config->text("network.dns") == "1.1.1.1");
+    CHECK(config->text("time.servers").empty());
+    CHECK_FALSE(config->boolean("kubernetes.enabled"));
+    CHECK(config->origin("kubernetes.enabled") == "fw_cfg opt/thole/node.ini:2");
+    CHECK(config->text("kubernetes.cluster-domain") == "a.b");
+    const auto contained = load_node_config(root.path(), true, environment);
+    REQUIRE(contained);
+    CHECK(contained->text("node.name") == "container");
+    CHECK(contained->text("kubernetes.cluster-domain") == "cluster.local");
+    put("/var/lib/thole/node.ini", "[node]\nnames = disk\n");
+    const auto wrong = load_node_config(root.path(), false, {});
+    REQUIRE_FALSE(wrong);
+    CHECK(wrong.error().message == "/var/lib/thole/node.ini:2: unknown key 'names' in [node]; did you mean 'name'?");
 }
 
 TEST_CASE("expansion") {
