@@ -34,14 +34,18 @@ def native_tests() -> list[Any]:
 
 
 @pytest.mark.parametrize("native", native_tests())
-def test_native(native: dict[str, Any] | None) -> None:
+def test_native(native: dict[str, Any] | None, tmp_path: Path) -> None:
     """Run one test program as Meson would; its output is shown when it fails."""
     assert native, f"{INTROSPECTION} is not there: ./thole test builds it"
+    command = native["cmd"]
+    if layer(native) == "fuzz":
+        # What libFuzzer finds it writes into the first folder; the committed corpus is only read.
+        command = [*command[:-1], str(tmp_path), command[-1]]
     environment = {**os.environ, **native["env"]}
     environment.setdefault("ASAN_OPTIONS", "detect_leaks=1:abort_on_error=0")
     environment.setdefault("UBSAN_OPTIONS", "halt_on_error=1:print_stacktrace=1")
     done = subprocess.run(
-        native["cmd"], cwd=native["workdir"] or NATIVE, env=environment, stdin=subprocess.DEVNULL,
+        command, cwd=native["workdir"] or NATIVE, env=environment, stdin=subprocess.DEVNULL,
         capture_output=True, text=True, timeout=SECONDS, check=False,
     )  # fmt: skip
     output = done.stdout[-8000:] + done.stderr[-8000:]
