@@ -26,6 +26,10 @@ FOREIGN: dict[str, Callable[[Path], None]] = {
 }
 
 
+LONG = pytest.mark.long
+
+
+@LONG
 def test_unknown_key_halts_the_node(artifacts: Artifacts, tmp_path: Path, watched: list[Vm]) -> None:
     """The console names the file, the line, the key and the nearest key there is."""
     ini = tmp_path / "node.ini"
@@ -39,10 +43,10 @@ def test_unknown_key_halts_the_node(artifacts: Artifacts, tmp_path: Path, watche
     stays_halted(vm)
 
 
-LONG = pytest.mark.long
 KINDS = ["ext4", "xfs", *(pytest.param(kind, marks=LONG) for kind in ("swap", "partitions"))]
 
 
+@LONG
 @pytest.mark.parametrize("kind", KINDS)
 def test_foreign_disk_is_left_alone(
     kind: str, artifacts: Artifacts, tmp_path: Path, watched: list[Vm]

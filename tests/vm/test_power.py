@@ -53,6 +53,7 @@ AT_START = [
 ]
 
 
+@LONG
 @pytest.mark.parametrize("name", AT_START)
 def test_while_services_start(name: str, artifacts: Artifacts, tmp_path: Path, watched: list[Vm]) -> None:
     """The end is asked for as soon as the guest agent answers: most services are still on their way up."""
@@ -62,6 +63,7 @@ def test_while_services_start(name: str, artifacts: Artifacts, tmp_path: Path, w
     print(f"{name}: {seconds:.1f} s")
 
 
+@LONG
 @pytest.mark.parametrize("name", ["sigterm", pytest.param("power-button", marks=LONG)])
 def test_with_a_ready_node(name: str, artifacts: Artifacts, tmp_path: Path, watched: list[Vm]) -> None:
     """A node with pods, ended by SIGTERM to PID 1 and by its power button."""
