@@ -21,6 +21,7 @@ from driver.cache import Cache, file_sha256
 from driver.errors import TholeError
 
 _URI_LINE = re.compile(r"^'(?P<uri>[^']+)' (?P<name>\S+) (?P<size>\d+) SHA256:(?P<sha256>[0-9a-f]{64})$")
+_INSTALL_LINE = re.compile(r"^'[^']+' (\S+\.deb) ", re.MULTILINE)
 _CONFIGURATION = """\
 Dir::State "{root}/state/";
 Dir::State::status "{root}/status";
@@ -81,6 +82,26 @@ class Apt:
     def version(self, package: str) -> str:
         """The version of a binary package that download() would fetch."""
         return self._uris(["download", package])[0].version
+
+    def closure(self, package: str) -> list[str]:
+        """The package and all packages that it depends on, recommendations left out."""
+        command = self.command(
+            "apt-get", "--print-uris", "--yes", "--no-install-recommends", "install", package
+        )
+        with self.cache.lock(self._lock):
+            result = _run(command)
+        names = [_package_of(name) for name in _INSTALL_LINE.findall(result.stdout)]
+        if result.returncode != 0 or not names:
+            raise TholeError(
+                f"Debian {self.suite} cannot tell what {package} depends on: {_reason(result.stderr)}",
+                "./thole build --update fetches newer package indexes",
+            )
+        return names
+
+    def indexes(self) -> str:
+        """What changes whenever the package indexes are fetched anew."""
+        self._prepare()
+        return str((self.root / "updated").stat().st_mtime_ns)
 
     def refresh(self) -> None:
         """Fetch the package indexes anew."""

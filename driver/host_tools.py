@@ -1,15 +1,13 @@
 """Programs of Debian 13 that run on this machine, whatever its release: by their own loader and libraries.
 
-A tool is its package and the packages its shared libraries come from, unpacked side by side into the cache;
-nothing is installed. To add one: name it in TOOLS; `readelf -d` says which libraries it needs, `dpkg -S` of
-which package they are.
+A tool is its package and all that this depends on, unpacked side by side into the cache; nothing is installed. So every
+machine builds and tests with the same versions. To add one: name it in TOOLS.
 """
 
 from __future__ import annotations
 
 import subprocess
 from pathlib import Path
-from typing import NamedTuple
 
 from driver.apt import Apt
 from driver.cache import Cache, digest
@@ -18,60 +16,46 @@ from driver.errors import TholeError
 SUITE = "trixie"
 _LOADER = "usr/lib64/ld-linux-x86-64.so.2"
 _LIBRARIES = "usr/lib/x86_64-linux-gnu"
-
-
-class Tool(NamedTuple):
-    """A program: the package it is in, its path in there, and the packages of its libraries."""
-
-    package: str
-    program: str
-    libraries: tuple[str, ...]
-
-
-_EROFS_LIBRARIES = (
-    "libc6",
-    "libdeflate0",
-    "liblz4-1",
-    "liblzma5",
-    "libpcre2-8-0",
-    "libselinux1",
-    "libuuid1",
-    "libxxhash0",
-    "libzstd1",
-    "zlib1g",
-)
+# Program: its package.
 TOOLS = {
-    "mkfs.erofs": Tool("erofs-utils", "usr/bin/mkfs.erofs", _EROFS_LIBRARIES),
-    "fsck.erofs": Tool("erofs-utils", "usr/bin/fsck.erofs", _EROFS_LIBRARIES),
-    "dump.erofs": Tool("erofs-utils", "usr/bin/dump.erofs", _EROFS_LIBRARIES),
+    "mkfs.erofs": "erofs-utils",
+    "fsck.erofs": "erofs-utils",
+    "dump.erofs": "erofs-utils",
+    "qemu-system-x86_64": "qemu-system-x86",
 }
 
 
 def tool(name: str) -> list[str]:
     """argv prefix that runs the Debian 13 program `name` here; fetched and unpacked the first time."""
+    root = unpacked(name)
+    program = f"{root}/usr/bin/{name}"
+    return [f"{root}/{_LOADER}", "--library-path", f"{root}/{_LIBRARIES}", "--argv0", name, program]
+
+
+def unpacked(name: str) -> Path:
+    """The folder with the package of a tool and everything it depends on, as they would lie below /.
+
+    Keyed by the package indexes: while these stay as they are, apt is not asked again.
+    """
     if name not in TOOLS:
         raise TholeError(f"driver/host_tools.py has no tool {name}", f"it has {', '.join(sorted(TOOLS))}")
-    root = _unpacked(TOOLS[name])
-    return [str(root / _LOADER), "--library-path", str(root / _LIBRARIES), str(root / TOOLS[name].program)]
+    cache = Cache()
+    apt = Apt(SUITE, cache=cache)
+    package = TOOLS[name]
+
+    def make(directory: Path) -> None:
+        for file in apt.download(apt.closure(package)).values():
+            unpack(file, directory)
+        for program, owner in TOOLS.items():
+            if owner == package:
+                _check(directory, f"usr/bin/{program}")
+
+    return cache.entry("host-tools", digest("2", package, apt.indexes()), make)
 
 
 def version(name: str) -> str:
     """The version of the package of a tool: part of the key of whatever is made with it."""
-    return Apt(SUITE).version(TOOLS[name].package)
-
-
-def _unpacked(chosen: Tool) -> Path:
-    """The cache entry with the tool and its libraries, keyed by the packages' contents."""
-    cache = Cache()
-    packages = Apt(SUITE, cache=cache).download([chosen.package, *chosen.libraries])
-
-    def make(directory: Path) -> None:
-        for package in packages.values():
-            unpack(package, directory)
-        # Debian 12's libc6 has the loader in /lib64, which is a link to /usr/lib64 only on a merged system.
-        _check(directory, chosen)
-
-    return cache.entry("host-tools", digest("1", *(path.name for path in packages.values())), make)
+    return Apt(SUITE).version(TOOLS[name])
 
 
 def unpack(package: Path, directory: Path) -> None:
@@ -85,14 +69,14 @@ def unpack(package: Path, directory: Path) -> None:
         )
 
 
-def _check(directory: Path, chosen: Tool) -> None:
+def _check(directory: Path, program: str) -> None:
     """Refuse an entry whose program does not find its libraries, naming them."""
     loader = directory / _LOADER
-    command = [loader, "--library-path", directory / _LIBRARIES, "--list", directory / chosen.program]
+    command = [loader, "--library-path", directory / _LIBRARIES, "--list", directory / program]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     missing = [line.split()[0] for line in result.stdout.splitlines() if "not found" in line]
     if result.returncode != 0 or missing:
         raise TholeError(
-            f"{chosen.program} of Debian {SUITE} does not run: {', '.join(missing) or result.stderr.strip()}",
-            "name the package of the missing library in driver/host_tools.py",
+            f"{program} of Debian {SUITE} does not run: {', '.join(missing) or result.stderr.strip()}",
+            "its package in driver/host_tools.py does not depend on that library's: name another",
         )

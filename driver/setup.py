@@ -40,6 +40,19 @@ def ensure(display: Display, *groups: str) -> None:
     display.end()
 
 
+def ensure_qemu(display: Display) -> None:
+    """Fetch QEMU before a VM wants it, so that the wait has a name."""
+    from driver import host_tools
+
+    display.begin("qemu")
+    try:
+        host_tools.unpacked("qemu-system-x86_64")
+    except BaseException:
+        display.end(failed=True)
+        raise
+    display.end()
+
+
 def _packages(display: Display, groups: tuple[str, ...]) -> None:
     """Install the Debian packages that are missing."""
     from driver import debian

@@ -5,12 +5,12 @@ from __future__ import annotations
 import functools
 import os
 import re
-import shutil
 import socket
 import subprocess
 import tempfile
 from pathlib import Path
 
+from driver import host_tools
 from driver.errors import TholeError
 
 MIB = 1 << 20
@@ -21,12 +21,15 @@ TRIAL_EXIT = 33  # isa-debug-exit ends QEMU with (value << 1) | 1
 TRIAL_PORT, TRIAL_VALUE = 0xF4, 0x10
 
 
-def qemu_program() -> str:
-    """The path of QEMU; a clear error where it is not installed."""
-    path = shutil.which(QEMU)
-    if not path:
-        raise TholeError(f"{QEMU} is not installed", "sudo apt-get install qemu-system-x86 qemu-utils")
-    return path
+@functools.cache
+def qemu_command() -> tuple[str, ...]:
+    """argv of QEMU, the same version on every machine.
+
+    Before 8.1, TCG may execute code that another processor is changing: a guest kernel that flips a static key then
+    dies of an int3 of its own (fixed in QEMU by locking pages before they are translated).
+    """
+    data = host_tools.unpacked(QEMU) / "usr/share"
+    return (*host_tools.tool(QEMU), "-L", f"{data}/qemu", "-L", f"{data}/seabios")
 
 
 def trial_firmware() -> bytes:
@@ -69,7 +72,7 @@ def kernel_runs(name: str, cpu: str, kernel: Path) -> bool:
 def trial(name: str, cpu: str, *arguments: str) -> int | None:
     """QEMU's exit status for a small VM, or None when it did not end in time."""
     argv = [
-        qemu_program(), "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-machine", "q35",
+        *qemu_command(), "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-machine", "q35",
         "-accel", name, "-cpu", cpu, *arguments,
     ]  # fmt: skip
     try:

@@ -107,7 +107,7 @@ class Vm:
         acceleration = config.accelerator or host.accelerator(config.artifacts.kernel)
         line = f"{COMMAND_LINE} {config.command_line}".strip()
         argv = [
-            host.qemu_program(),
+            *host.qemu_command(),
             "-nodefaults",
             "-no-user-config",
             "-display",

@@ -25,7 +25,8 @@ def main(options: argparse.Namespace) -> int:
 
     shown = display.create()
     build.everything(shown, "kubernetes")
-    setup.ensure(shown, "run")
+    setup.ensure(shown, "build")
+    setup.ensure_qemu(shown)
     shown.update_text("bench", "booting a node")
     figures = bench.sizes() + bench.boot(shown, parse_size(options.memory), options.cpus)
     shown.update_text("bench", "building with nothing changed")

@@ -72,7 +72,7 @@ def _python() -> Finding:
 def _packages() -> Finding:
     from driver import debian
 
-    absent = debian.missing(("build", "run", "test"))
+    absent = debian.missing(("build", "test"))
     if not absent:
         return Finding("ok", "packages", "all Debian packages of driver/debian-packages.txt are installed")
     return Finding("note", "packages", f"set-up will install: {' '.join(absent)}")
@@ -138,11 +138,18 @@ def _go() -> Finding:
     return Finding("ok", "go", f"{'.'.join(map(str, version))} ({found})")
 
 
-def _tools() -> Finding:
+def _fetched() -> bool:
+    """Whether a first build has fetched the tools."""
     from driver import toolchain
     from driver.cache import Cache
 
-    if not Cache().has("venv", toolchain.venv_key()):
+    return Cache().has("venv", toolchain.venv_key())
+
+
+def _tools() -> Finding:
+    from driver import toolchain
+
+    if not _fetched():
         return Finding(
             "note", "tools", "meson, ninja, zig and pytest are not there yet; the first build fetches them"
         )
@@ -158,8 +165,8 @@ def _tools() -> Finding:
 def _kvm() -> Finding:
     from qemu import host
 
-    if not shutil.which("qemu-system-x86_64"):
-        return Finding("note", "kvm", "QEMU is not installed yet; set-up installs qemu-system-x86")
+    if not _fetched():
+        return Finding("note", "kvm", "not tried: the first build fetches QEMU")
     if not Path("/dev/kvm").exists():
         return Finding("note", "kvm", "there is no /dev/kvm: VMs run under TCG, several times slower")
     kernel = _built_kernel()

@@ -27,5 +27,7 @@ def main(options: argparse.Namespace) -> int:
     shown = display.create()
     if not options.no_build:
         build.everything(shown, build.need_profile(options.profile))
-    setup.ensure(shown, "run")
+    else:
+        setup.ensure(shown, "build")
+    setup.ensure_qemu(shown)
     return run.main(options)

@@ -28,7 +28,8 @@ def main(options: argparse.Namespace) -> int:
     from driver.paths import BUILD, CHECKOUT
 
     shown = display.create()
-    setup.ensure(shown, "build", "run", "test")
+    setup.ensure(shown, "build", "test")
+    setup.ensure_qemu(shown)
     if options.list:
         build.configure(build.native(), shown)
     elif not options.no_build:
