@@ -40,9 +40,9 @@ DiskChoice choose_one(const std::vector<BlockDevice>& devices, const Indexes& fo
     return stop(concat(paths(devices, found), " ", are, ", and only one can be the node's data disk. None was touched. ", remedy));
 }
 
-DiskChoice foreign_data_disk(const BlockDevice& device) {
+DiskChoice foreign_data_disk(const BlockDevice& device, std::string_view what) {
     return stop(concat("The data disk ", device.path(), device.partition ? " (partition " : " (serial ", kDataLabel, ") holds ",
-                       device.content.what,
+                       what,
                        ". It was not touched. Attach a blank disk, or erase this one (wipefs --all) if nothing on it is needed."));
 }
 
@@ -86,7 +86,13 @@ DiskChoice choose_data_disk(const std::vector<BlockDevice>& devices) {
     const auto named = indexes_of(devices, [](const BlockDevice& device) { return device.label == kDataLabel; });
     for (const std::size_t index : named) {
         if (devices[index].content.kind == ContentKind::foreign) {
-            return foreign_data_disk(devices[index]);
+            return foreign_data_disk(devices[index], devices[index].content.what);
+        }
+    }
+    // A whole disk that is meant for the data but carries other partitions is no blank disk, and no "none" either.
+    for (const BlockDevice& device : devices) {
+        if (named.empty() && device.partitioned && !device.root && device.label == kDataLabel) {
+            return foreign_data_disk(device, "a partition table");
         }
     }
     if (!named.empty()) {

@@ -154,6 +154,17 @@ TEST_CASE("the data disk is chosen, or the node stops") {
         CHECK(choice.action == DiskAction::stop);
         CHECK(contains(choice.message, "The data disk /dev/vdc (serial thole-data) holds an xfs file system. It was not touched."));
     }
+    SUBCASE("the named disk is partitioned") {
+        auto parted = disk("vdc", ContentKind::foreign, "thole-data");
+        parted.partitioned = true;
+        auto part = disk("vdc1", ContentKind::blank);
+        part.partition = true;
+        const auto choice = choose_data_disk({blank, parted, part});
+        CHECK(choice.action == DiskAction::stop);
+        CHECK(contains(choice.message, "The data disk /dev/vdc (serial thole-data) holds a partition table. It was not touched."));
+        part.label = "thole-data";
+        CHECK(choose_data_disk({blank, parted, part}).device == 2);
+    }
     SUBCASE("an interrupted format is done again") {
         CHECK(choose_data_disk({blank, disk("vdc", ContentKind::interrupted)}).device == 1);
     }
