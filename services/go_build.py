@@ -52,6 +52,8 @@ class Module:
     # Variables set by the linker: "package.name" to text.
     variables: dict[str, str] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
+    # Whether C is compiled too: by zig against musl, and linked statically.
+    c: bool = False
     # Makes changed copies of other modules in the directory given, and returns the go.mod file that names them.
     changes: Callable[[Module, dict[str, str], Path], Path] | None = None
     # Files beside the module that the result depends on.
@@ -80,7 +82,7 @@ def sources(module: Module) -> list[Path]:
 def build(module: Module, architecture: str, out: Path) -> list[Path]:
     """Put the module's programs into `out`, from the cache where they were made before. Returns what was read."""
     target = {"GOOS": "linux", "GOARCH": ARCHITECTURES[architecture], "GOAMD64": "v1"}
-    environment = {**toolchain.go_environment(), **target}
+    environment = {**toolchain.go_environment(), **target, **(_c_environment(architecture) if module.c else {})}
     read = [*sources(module), VERSIONS, Path(__file__)]
     _check_pins(module)
     names = [str(path.relative_to(SERVICES)) for path in read]
@@ -119,6 +121,16 @@ def go_output(module: Module, environment: dict[str, str], *arguments: str) -> s
     return result.stdout
 
 
+def _c_environment(architecture: str) -> dict[str, str]:
+    """What makes Go compile C for the node, whatever C compiler this machine has."""
+    return {
+        **toolchain.zig_environment(),
+        "CGO_ENABLED": "1",
+        "CC": f"{toolchain.zig()} cc -target {architecture}-linux-musl",
+        "CGO_CFLAGS": "-O2",
+    }
+
+
 def _facts(module: Module, environment: dict[str, str]) -> dict[str, object]:
     """What the result depends on besides the sources."""
     # In the module's directory: its go line may call for a newer toolchain than the one on PATH.
@@ -128,6 +140,7 @@ def _facts(module: Module, environment: dict[str, str]) -> dict[str, object]:
         "programs": module.programs,
         "variables": module.variables,
         "tags": module.tags,
+        "c": toolchain.venv_key() if module.c else "",
     }
 
 
@@ -148,7 +161,8 @@ def _compile(module: Module, environment: dict[str, str], directory: Path) -> No
     packages = sorted(set(module.programs.values()))
     total = len(go_output(module, environment, "list", "-deps", *packages).split())
     variables = " ".join(f"-X {name}={text}" for name, text in sorted(module.variables.items()))
-    options = ["-v", "-ldflags", f"-s -w {variables}".strip()]
+    static = "-linkmode external -extldflags '-static -s'" if module.c else ""
+    options = ["-v", "-ldflags", f"-s -w {static} {variables}".strip()]
     if module.tags:
         options += ["-tags", ",".join(module.tags)]
     changed = directory / ".changed"

@@ -42,7 +42,15 @@ def check_stamp() -> None:
 def datastore() -> Module:
     """kine is a module of its own: it wants newer versions of libraries than this Kubernetes was tested with."""
     number = version("kubernetes", "kine")
-    return Module("kine", HERE / "kine", {"kine": "."}, pinned={"github.com/k3s-io/kine": number})
+    return Module(
+        step="kine",
+        directory=HERE / "kine",
+        programs={"kine": "."},
+        pinned={"github.com/k3s-io/kine": number},
+        # SQLite itself: its translation to Go takes several times as long for each write.
+        c=True,
+        tags=("osusergo", "netgo", "sqlite_omit_load_extension"),
+    )
 
 
 def main() -> int:

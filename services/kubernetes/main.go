@@ -1,5 +1,6 @@
 // Command kubernetes is every Kubernetes program of a node in one file: the control plane, the node's agents, kubectl,
-// kubeadm, and the two first-boot programs that are built from kubeadm's phases. The name it is called by says which.
+// kubeadm, the two first-boot programs that are built from kubeadm's phases, and the wait for a healthy API server. The
+// name it is called by says which.
 package main
 
 import (
@@ -24,6 +25,7 @@ import (
 	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
 
 	"thole/services/kubernetes/internal/addons"
+	"thole/services/kubernetes/internal/apihealth"
 	"thole/services/kubernetes/internal/certificates"
 	"thole/services/kubernetes/internal/multicall"
 )
@@ -39,6 +41,7 @@ func main() {
 		"kubeadm":                 runKubeadm,
 		"kubernetes-certificates": func() int { return certificates.Main(os.Args[1:]) },
 		"kubernetes-addons":       func() int { return addons.Main(os.Args[1:]) },
+		"kubernetes-api":          func() int { return apihealth.Main(os.Args[1:]) },
 	})
 }
 
