@@ -79,7 +79,7 @@ class Node:
         return self.kubeconfig
 
     def wait_api(self, timeout: float = READY_TIMEOUT) -> None:
-        """Until the API server says that it is ready."""
+        """Until the API server says that it is ready, so that its own first objects are there as well."""
         limit = time.monotonic() + timeout
         while True:
             done = self.run_kubectl("get", "--raw", "/readyz", timeout=30)
@@ -89,19 +89,20 @@ class Node:
             time.sleep(POLL)
 
     def wait_ready(self, timeout: float = READY_TIMEOUT) -> float:
-        """Until this boot's kubelet has reported the node Ready; the seconds since the VM was started."""
+        """Until this boot's kubelet has reported the node Ready; the seconds since the VM was started.
+
+        On a first boot the API server still makes its own first objects then: `wait_api` waits for those.
+        """
         limit = time.monotonic() + timeout
         self.wait_agent(min(timeout, BOOT_TIMEOUT))
         self.fetch_kubeconfig(max(limit - time.monotonic(), 1))
-        self.wait_api(max(limit - time.monotonic(), 1))
-        # The status of an earlier boot may still say Ready: the boot's id tells whose word it is.
-        for condition in (
-            "create",
-            f"jsonpath={{.status.nodeInfo.bootID}}={self.boot_id()}",
-            "condition=Ready",
-        ):
-            self.wait_for(f"node/{self.name}", condition, max(limit - time.monotonic(), 1))
-        return time.monotonic() - self.started
+        boot = self.boot_id()
+        while True:
+            done = self.run_kubectl("get", "node", self.name, "-o", "json", timeout=30)
+            if done.returncode == 0 and is_ready(json.loads(done.stdout), boot):
+                return time.monotonic() - self.started
+            self._still(limit, f"the node is not Ready after {timeout:.0f} s: {done.stderr.strip()}")
+            time.sleep(POLL)
 
     def wait_for(self, what: str, condition: str, timeout: float, *more: str) -> None:
         """`kubectl wait`: until the object meets the condition; NodeError says how it stands otherwise."""
@@ -178,6 +179,13 @@ class Node:
             raise VmError(f"the VM ended while it was waited for\n{self.vm.explain()}")
         if time.monotonic() > limit:
             raise NodeError(f"{problem}\n{self.vm.explain()}")
+
+
+def is_ready(node: dict[str, Any], boot: str) -> bool:
+    """Whether a Node object says Ready; what it still says of an earlier boot than `boot` does not count."""
+    status = node.get("status", {})
+    ready = [one["status"] for one in status.get("conditions", []) if one["type"] == "Ready"]
+    return ready == ["True"] and status.get("nodeInfo", {}).get("bootID") == boot
 
 
 def for_this_machine(kubeconfig: str, port: int) -> str:

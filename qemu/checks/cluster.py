@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from qemu.checks.machine import FORBIDDEN
 from qemu.checks.registry import Lab, check, expect
 
@@ -13,6 +15,12 @@ def node_ready(lab: Lab) -> str:
     return (
         f"{seconds:.1f} s after power-on, {version['kubeletVersion']}, {version['containerRuntimeVersion']}"
     )
+
+
+@check("the API server is ready: its own roles and objects are made", needs=("node-ready",))
+def api_ready(lab: Lab) -> str:
+    lab.node.wait_api()
+    return f"{time.monotonic() - lab.node.started:.1f} s after power-on"
 
 
 @check("no process is named dbus or systemd", needs=("node-ready",))

@@ -12,26 +12,7 @@ from qemu.checks import Lab, all_checks, run_check
 from qemu.checks.registry import Check
 from qemu.vm import Vm
 
-DEADLINE = 1200
-# What a first boot up to the Ready node shows. The checks behind it load the cluster, which takes a quarter of an hour under
-# emulation: they run with --all, or as `./thole run --check`.
-USUAL = (
-    "boots",
-    "pid1-is-ours",
-    "cgroup-delegation",
-    "shared-root",
-    "kernel-log",
-    "no-dbus-or-systemd-binary",
-    "node-ready",
-)
-
-
-def checks() -> list[object]:
-    """Every check; the longer ones marked so."""
-    return [
-        pytest.param(check, id=check.name, marks=() if check.name in USUAL else pytest.mark.long)
-        for check in all_checks()
-    ]
+DEADLINE = 1800
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +27,7 @@ def lab(
         yield lab
 
 
-@pytest.mark.parametrize("check", checks())
+@pytest.mark.parametrize("check", all_checks(), ids=lambda check: check.name)
 def test_check(lab: Lab, check: Check) -> None:
     """Checks build on each other, so one that needs a failed one fails as well and says which."""
     result = run_check(lab, check)

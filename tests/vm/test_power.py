@@ -45,16 +45,7 @@ WAYS = {
 REASONS = {"ctrl-alt-delete": "guest-reset"}
 
 
-LONG = pytest.mark.long
-AT_START = [
-    "power-button",
-    "ctrl-alt-delete",
-    *(pytest.param(name, marks=LONG) for name in ("poweroff-command", "agent-shutdown")),
-]
-
-
-@LONG
-@pytest.mark.parametrize("name", AT_START)
+@pytest.mark.parametrize("name", WAYS)
 def test_while_services_start(name: str, artifacts: Artifacts, tmp_path: Path, watched: list[Vm]) -> None:
     """The end is asked for as soon as the guest agent answers: most services are still on their way up."""
     node = start(artifacts, tmp_path, watched)
@@ -63,12 +54,14 @@ def test_while_services_start(name: str, artifacts: Artifacts, tmp_path: Path, w
     print(f"{name}: {seconds:.1f} s")
 
 
-@LONG
-@pytest.mark.parametrize("name", ["sigterm", pytest.param("power-button", marks=LONG)])
+@pytest.mark.parametrize("name", ["sigterm", pytest.param("power-button", marks=pytest.mark.long)])
 def test_with_a_ready_node(name: str, artifacts: Artifacts, tmp_path: Path, watched: list[Vm]) -> None:
     """A node with pods, ended by SIGTERM to PID 1 and by its power button."""
     node = start(artifacts, tmp_path, watched)
     node.wait_ready()
+    # A pod is refused until the controllers have made its namespace's account.
+    node.wait_api()
+    node.wait_for("serviceaccount/default", "create", 120)
     node.apply(pod("sleeper", "sleep"))
     node.wait_for("pod/sleeper", "condition=Ready", 120)
     seconds = ended(node, terminate_init if name == "sigterm" else power_button, "guest-shutdown")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import struct
 import subprocess
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 from qemu.artifacts import Artifacts
 from qemu.images import make_sparse
-from qemu.vm import VmConfig
+from qemu.vm import Vm, VmConfig
 
 DEADLINE = 600
 DISK = 256 << 20
@@ -20,6 +21,12 @@ def throwaway(artifacts: Artifacts, folder: Path, **more: Any) -> VmConfig:
     """A node of its own with an empty data disk, a free port, and an end at its deadline."""
     more.setdefault("deadline", DEADLINE)
     return VmConfig(artifacts=artifacts, folder=folder, port="auto", throwaway=True, reboots=False, **more)
+
+
+def halt_message(vm: Vm, timeout: float = 120) -> str:
+    """What the box on the console of a halted node says, as one line: it is wrapped there."""
+    box = vm.console.wait_for(r"THIS NODE IS HALTED(.|\n)*?the power button\.", timeout, vm.alive)[0]
+    return " ".join(re.sub(r"\|\n\[[ .\d]+\] \|", " ", box).split())
 
 
 def checksum(path: Path) -> str:
