@@ -78,20 +78,22 @@ class Node:
             file.write(for_this_machine(content, self.vm.port))
         return self.kubeconfig
 
-    def wait_api(self, timeout: float = READY_TIMEOUT) -> None:
-        """Until the API server says that it is ready, so that its own first objects are there as well."""
+    def wait_takes_pods(self, timeout: float = READY_TIMEOUT) -> float:
+        """Until a pod can be made: the controllers have made the default namespace's account, after the API server
+        made its own first objects. The seconds since the VM was started.
+        """
         limit = time.monotonic() + timeout
         while True:
-            done = self.run_kubectl("get", "--raw", "/readyz", timeout=30)
+            done = self.run_kubectl("get", "serviceaccount", "default", timeout=30)
             if done.returncode == 0:
-                return
-            self._still(limit, f"the API server is not ready after {timeout:.0f} s: {done.stderr.strip()}")
+                return time.monotonic() - self.started
+            self._still(limit, f"the cluster takes no pods after {timeout:.0f} s: {done.stderr.strip()}")
             time.sleep(POLL)
 
     def wait_ready(self, timeout: float = READY_TIMEOUT) -> float:
         """Until this boot's kubelet has reported the node Ready; the seconds since the VM was started.
 
-        On a first boot the API server still makes its own first objects then: `wait_api` waits for those.
+        On a first boot the control plane still makes its own first objects then, see `wait_takes_pods`.
         """
         limit = time.monotonic() + timeout
         self.wait_agent(min(timeout, BOOT_TIMEOUT))

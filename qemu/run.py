@@ -161,8 +161,9 @@ class Interactive:
         try:
             seconds = node.wait_ready(self.timeout)
             self.events.put(("ready", usage(node, seconds)))
+            self.events.put(("ready", f"the cluster takes pods after {node.wait_takes_pods(self.timeout):.1f} s"))
         except TholeError as error:
-            self.events.put(("unready", f"the node is not Ready: {error.what.splitlines()[0]}"))
+            self.events.put(("unready", error.what.splitlines()[0]))
 
     def _loop(self, vm: Vm) -> int:
         leaving = 0.0

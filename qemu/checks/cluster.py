@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from qemu.checks.machine import FORBIDDEN
 from qemu.checks.registry import Lab, check, expect
 
@@ -17,10 +15,9 @@ def node_ready(lab: Lab) -> str:
     )
 
 
-@check("the API server is ready: its own roles and objects are made", needs=("node-ready",))
-def api_ready(lab: Lab) -> str:
-    lab.node.wait_api()
-    return f"{time.monotonic() - lab.node.started:.1f} s after power-on"
+@check("the cluster takes pods: the API server and the controllers have made their first objects", needs=("node-ready",))
+def takes_pods(lab: Lab) -> str:
+    return f"{lab.node.wait_takes_pods():.1f} s after power-on"
 
 
 @check("no process is named dbus or systemd", needs=("node-ready",))

@@ -32,7 +32,7 @@ def fetch(lab: Lab, url: str) -> str:
     return answer
 
 
-@check("a Deployment of two replicas with limits rolls out", needs=("node-ready",))
+@check("a Deployment of two replicas with limits rolls out", needs=("takes-pods",))
 def deployment_rolls_out(lab: Lab) -> str:
     lab.node.apply(
         objects.deployment("web", 2), objects.service("web"), objects.pod("client", "sleep"),

@@ -59,9 +59,7 @@ def test_with_a_ready_node(name: str, artifacts: Artifacts, tmp_path: Path, watc
     """A node with pods, ended by SIGTERM to PID 1 and by its power button."""
     node = start(artifacts, tmp_path, watched)
     node.wait_ready()
-    # A pod is refused until the controllers have made its namespace's account.
-    node.wait_api()
-    node.wait_for("serviceaccount/default", "create", 120)
+    node.wait_takes_pods()
     node.apply(pod("sleeper", "sleep"))
     node.wait_for("pod/sleeper", "condition=Ready", 120)
     seconds = ended(node, terminate_init if name == "sigterm" else power_button, "guest-shutdown")
