@@ -54,15 +54,6 @@ int init_main(std::span<const std::string_view> arguments) {
 
 }  // namespace thole
 
-// The default terminate handler prints a demangled type name; that code is half the size of this binary and is never
-// needed without exceptions. A null result makes it print the mangled name.
-extern "C" char* __cxa_demangle(const char*, char*, std::size_t*, int* status) {
-    if (status != nullptr) {
-        *status = -1;
-    }
-    return nullptr;
-}
-
 int main(int count, char** values) {
     const std::vector<std::string_view> arguments(values + (count > 0 ? 1 : 0), values + count);
     std::string_view name = count > 0 ? values[0] : "init";

@@ -2,10 +2,19 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "base/text.hpp"
 
 namespace thole {
+
+Error::Error() = default;
+Error::Error(std::string text, int number) : message(std::move(text)), code(number) {}
+Error::Error(const Error& other) = default;
+Error::Error(Error&& other) noexcept = default;
+Error& Error::operator=(const Error& other) = default;
+Error& Error::operator=(Error&& other) noexcept = default;
+Error::~Error() = default;
 
 std::unexpected<Error> system_error(std::string_view tried, std::string_view on, int code) {
     return std::unexpected(Error{concat("cannot ", tried, " ", on, ": ", std::strerror(code)), code});

@@ -10,6 +10,15 @@ namespace thole {
 struct Error {
     std::string message;
     int code = 0;  // errno where a system call failed, else 0
+
+    // Not inline: every Result that is handed on or dropped would repeat them.
+    Error();
+    Error(std::string text, int number);
+    Error(const Error& other);
+    Error(Error&& other) noexcept;
+    Error& operator=(const Error& other);
+    Error& operator=(Error&& other) noexcept;
+    ~Error();
 };
 
 template <typename T>

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstdlib>
 #include <limits>
 
 namespace thole {
@@ -137,6 +138,32 @@ std::vector<std::string_view> split_words(std::string_view text) {
         words.push_back(text.substr(0, length));
         text.remove_prefix(length);
     }
+}
+
+std::vector<std::size_t> order_of(const std::vector<std::string_view>& names) {
+    struct Entry {
+        std::string_view name;
+        std::size_t position;
+    };
+    std::vector<Entry> entries;
+    for (const std::string_view name : names) {
+        entries.push_back({name, entries.size()});
+    }
+    // Not std::sort: each kind of element that it sorts costs 4 KB of code.
+    const auto compare = [](const void* left, const void* right) {
+        const auto& one = *static_cast<const Entry*>(left);
+        const auto& other = *static_cast<const Entry*>(right);
+        const int difference = one.name.compare(other.name);
+        return difference != 0 ? difference : (one.position < other.position ? -1 : 1);
+    };
+    if (!entries.empty()) {
+        std::qsort(entries.data(), entries.size(), sizeof(Entry), compare);
+    }
+    std::vector<std::size_t> order;
+    for (const Entry& entry : entries) {
+        order.push_back(entry.position);
+    }
+    return order;
 }
 
 std::string join(std::span<const std::string> parts, std::string_view separator) {

@@ -63,6 +63,9 @@ std::vector<std::string_view> split(std::string_view text, char separator);
 /// The pieces between runs of white space; no empty pieces.
 std::vector<std::string_view> split_words(std::string_view text);
 
+/// The positions of the names in the names' ascending order; equal names keep theirs.
+std::vector<std::size_t> order_of(const std::vector<std::string_view>& names);
+
 std::string join(std::span<const std::string> parts, std::string_view separator);
 
 /// A whole decimal number in [minimum, maximum]; the error says what was read and what is allowed.

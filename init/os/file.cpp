@@ -4,11 +4,12 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdio>
 #include <memory>
+#include <string_view>
+#include <utility>
 
 #include "base/text.hpp"
 
@@ -148,8 +149,11 @@ Result<std::vector<std::string>> list_directory(const std::string& path) {
             names.emplace_back(name);
         }
     }
-    std::ranges::sort(names);
-    return names;
+    std::vector<std::string> sorted;
+    for (const std::size_t position : order_of({names.begin(), names.end()})) {
+        sorted.push_back(std::move(names[position]));
+    }
+    return sorted;
 }
 
 }  // namespace thole

@@ -116,9 +116,13 @@ Status check_cycles(std::span<const GraphNode> nodes) {
 }  // namespace
 
 Result<Graph> Graph::build(std::vector<Unit> units) {
-    std::ranges::sort(units, {}, &Unit::name);
+    std::vector<std::string_view> names;
+    for (const Unit& unit : units) {
+        names.push_back(unit.name);
+    }
     Graph graph;
-    for (Unit& unit : units) {
+    for (const std::size_t position : order_of(names)) {
+        Unit& unit = units[position];
         if (!graph.nodes_.empty() && graph.nodes_.back().unit.name == unit.name) {
             return failure(concat("there are two units called '", unit.name, "'"));
         }

@@ -1,6 +1,5 @@
 #include "interfaces.hpp"
 
-#include <algorithm>
 #include <cstdint>
 #include <utility>
 
@@ -18,9 +17,13 @@ std::vector<std::string> hardware_interfaces(const std::string& sys) {
             continue;
         }
         const auto text = read_file(directory + "/ifindex");
-        found.emplace_back(parse_integer(trim(text.value_or("")), 0, INT32_MAX).value_or(INT32_MAX), name);
+        const std::int64_t index = parse_integer(trim(text.value_or("")), 0, INT32_MAX).value_or(INT32_MAX);
+        auto place = found.begin();
+        while (place != found.end() && place->first <= index) {
+            ++place;
+        }
+        found.insert(place, {index, name});
     }
-    std::ranges::sort(found);
     std::vector<std::string> interfaces;
     for (auto& [index, name] : found) {
         interfaces.push_back(std::move(name));

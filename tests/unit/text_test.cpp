@@ -1,6 +1,8 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <cstddef>
+#include <vector>
 
 #include "base/text.hpp"
 #include "control/protocol.hpp"
@@ -27,6 +29,13 @@ TEST_CASE("text: the nearest name is found, and a far one is not offered") {
     static constexpr std::array<std::string_view, 3> kNames{"address", "gateway", "dns"};
     CHECK(nearest_name("adress", kNames) == "address");
     CHECK(nearest_name("zzzzzz", kNames).empty());
+}
+
+TEST_CASE("text: names are put in order, and equal ones keep theirs") {
+    using Order = std::vector<std::size_t>;
+    CHECK(order_of({}) == Order{});
+    CHECK(order_of({"b", "a", "ab", ""}) == Order{3, 1, 2, 0});
+    CHECK(order_of({"same", "one", "same", "same"}) == Order{1, 0, 2, 3});
 }
 
 TEST_CASE("text: JSON strings are valid whatever the bytes") {
