@@ -19,6 +19,10 @@ _thole() {
             mapfile -t COMPREPLY < <(compgen -f -- "$word")
             return
             ;;
+        --arch)
+            mapfile -t COMPREPLY < <(compgen -W "x86_64 aarch64" -- "$word")
+            return
+            ;;
         --profile)
             local folder
             folder=$(dirname "$program")/rootfs/profiles

@@ -174,12 +174,12 @@ def refresh_indexes(display: Display) -> None:
     display.end()
 
 
-def everything(display: Display, profile: str, update: bool = False) -> Tree:
-    """Set-up and the whole build of the image."""
+def everything(display: Display, profile: str, update: bool = False, arch: str = "x86_64") -> Tree:
+    """Set-up and the whole build of the image; of an architecture that has none yet, the init."""
     setup.ensure(display, "build")
     if update:
         refresh_indexes(display)
-    tree = target(profile=profile)
+    tree = target(arch, profile, image=arch == "x86_64")
     make(tree, display)
     return tree
 

@@ -21,6 +21,7 @@ TOOLS = {
     "mkfs.erofs": "erofs-utils",
     "fsck.erofs": "erofs-utils",
     "dump.erofs": "erofs-utils",
+    "qemu-aarch64": "qemu-user",
     "qemu-system-x86_64": "qemu-system-x86",
 }
 
@@ -29,6 +30,8 @@ def tool(name: str) -> list[str]:
     """argv prefix that runs the Debian 13 program `name` here; fetched and unpacked the first time."""
     root = unpacked(name)
     program = f"{root}/usr/bin/{name}"
+    if not (root / _LOADER).exists():
+        return [program]  # it is static, so its package depends on no C library
     return [f"{root}/{_LOADER}", "--library-path", f"{root}/{_LIBRARIES}", "--argv0", name, program]
 
 
@@ -46,11 +49,15 @@ def unpacked(name: str) -> Path:
     def make(directory: Path) -> None:
         for file in apt.download(apt.closure(package)).values():
             unpack(file, directory)
-        for program, owner in TOOLS.items():
+        # qemu-user alone has programs for thirty architectures, 14 MB each.
+        for program in (directory / "usr/bin").iterdir():
+            if program.name not in TOOLS:
+                program.unlink()
+        for wanted, owner in TOOLS.items():
             if owner == package:
-                _check(directory, f"usr/bin/{program}")
+                _check(directory, f"usr/bin/{wanted}")
 
-    return cache.entry("host-tools", digest("2", package, apt.indexes()), make)
+    return cache.entry("host-tools", digest("3", package, apt.indexes()), make)
 
 
 def version(name: str) -> str:
@@ -72,6 +79,8 @@ def unpack(package: Path, directory: Path) -> None:
 def _check(directory: Path, program: str) -> None:
     """Refuse an entry whose program does not find its libraries, naming them."""
     loader = directory / _LOADER
+    if not loader.exists():
+        return
     command = [loader, "--library-path", directory / _LIBRARIES, "--list", directory / program]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     missing = [line.split()[0] for line in result.stdout.splitlines() if "not found" in line]

@@ -206,9 +206,9 @@ class Agent:
         self.command("guest-file-close", handle=handle)
         return True
 
-    def shutdown(self, mode: str = "powerdown") -> None:
-        """Ask the guest to power off (or `halt`, `reboot`); there is no answer to wait for."""
-        self._channel.send(request("guest-shutdown", {"mode": mode}))
+    def send(self, name: str, **arguments: Any) -> None:
+        """A request whose answer nobody waits for, because the guest may be gone before it comes."""
+        self._channel.send(request(name, arguments))
 
     def close(self) -> None:
         """Close this side; the agent in the guest goes on."""

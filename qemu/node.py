@@ -165,7 +165,7 @@ class Node:
     def poweroff(self, timeout: float = POWEROFF_LIMIT) -> float:
         """Ask the node to power off, and give the seconds until QEMU ended."""
         start = time.monotonic()
-        self.agent.command("guest-exec", path="/usr/sbin/poweroff")
+        self.agent.send("guest-exec", path="/usr/sbin/poweroff")
         self.vm.wait_end(timeout)
         return time.monotonic() - start
 

@@ -16,6 +16,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--profile", default="kubernetes", help="which root file system (default: %(default)s)"
     )
+    parser.add_argument(
+        "--arch", choices=["x86_64", "aarch64"], default="x86_64",
+        help="of the node; for aarch64 the init alone, so far (default: %(default)s)",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="the table as JSON: name, path, bytes, sha256")
     parser.add_argument("--update", action="store_true", help="fetch newer Debian package indexes first")
 
@@ -24,7 +28,8 @@ def main(options: argparse.Namespace) -> int:
     """Build and print the table."""
     from driver import artefacts, build, display
 
-    tree = build.everything(display.create(), build.need_profile(options.profile), options.update)
+    profile = build.need_profile(options.profile)
+    tree = build.everything(display.create(), profile, options.update, options.arch)
     rows = artefacts.collect(tree.directory)
     print(json.dumps(rows, indent=2) if options.json else artefacts.table(rows))
     return 0

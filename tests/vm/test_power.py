@@ -30,12 +30,12 @@ def ctrl_alt_delete(node: Node) -> None:
 
 def poweroff_command(node: Node) -> None:
     """/usr/sbin/poweroff on the node."""
-    node.agent.command("guest-exec", path="/usr/sbin/poweroff")
+    node.agent.send("guest-exec", path="/usr/sbin/poweroff")
 
 
 def agent_shutdown(node: Node) -> None:
     """What a hypervisor's management does: the guest agent runs /sbin/shutdown."""
-    node.agent.shutdown()
+    node.agent.send("guest-shutdown", mode="powerdown")
 
 
 WAYS = {
