@@ -42,8 +42,7 @@ def unpacked(name: str) -> Path:
     """
     if name not in TOOLS:
         raise TholeError(f"driver/host_tools.py has no tool {name}", f"it has {', '.join(sorted(TOOLS))}")
-    cache = Cache()
-    apt = Apt(SUITE, cache=cache)
+    apt = Apt(SUITE)
     package = TOOLS[name]
 
     def make(directory: Path) -> None:
@@ -57,7 +56,16 @@ def unpacked(name: str) -> Path:
             if owner == package:
                 _check(directory, f"usr/bin/{wanted}")
 
-    return cache.entry("host-tools", digest("3", package, apt.indexes()), make)
+    return Cache().entry("host-tools", _key(name), make)
+
+
+def is_there(name: str) -> bool:
+    """Whether a tool is unpacked already."""
+    return Cache().has("host-tools", _key(name))
+
+
+def _key(name: str) -> str:
+    return digest("3", TOOLS[name], Apt(SUITE).indexes())
 
 
 def version(name: str) -> str:

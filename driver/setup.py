@@ -44,6 +44,8 @@ def ensure_qemu(display: Display) -> None:
     """Fetch QEMU before a VM wants it, so that the wait has a name."""
     from driver import host_tools
 
+    if host_tools.is_there("qemu-system-x86_64"):
+        return
     display.begin("qemu")
     try:
         host_tools.unpacked("qemu-system-x86_64")
