@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 from vm.tools import throwaway
 
 from qemu.artifacts import Artifacts
+from qemu.checks.survival import until
 from qemu.node import Node
 from qemu.vm import Vm
 
@@ -70,11 +70,12 @@ def start(artifacts: Artifacts, folder: Path, watched: list[Vm], **more: object)
 
 def settled(node: Node) -> dict[str, str]:
     """The state of every unit, when none is on its way any more."""
-    limit = time.monotonic() + PATIENCE
-    while True:
+    states: dict[str, str] = {}
+
+    def none_on_its_way() -> bool:
         units = json.loads(node.agent.check_output(["/usr/bin/thole", "status", "--json"]))
-        states = {unit["name"]: unit["state"] for unit in units}
-        if set(states.values()) <= SETTLED:
-            return states
-        assert time.monotonic() < limit, f"not settled after {PATIENCE} s: {states}"
-        time.sleep(0.25)
+        states.update({unit["name"]: unit["state"] for unit in units})
+        return set(states.values()) <= SETTLED
+
+    until("every unit has come to rest", none_on_its_way, PATIENCE)
+    return states
