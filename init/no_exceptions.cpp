@@ -1,6 +1,7 @@
-// The parts of the C++ runtime that serve exceptions, replaced by an end: nothing here throws, and the library's own are a
-// third of a small static binary (unwinder, demangler, printf). What the standard library would throw, memory that cannot be
-// had among it, ends the process by SIGABRT; for PID 1 the crash handler says so and the kernel restarts the node.
+// The parts of the C++ runtime that serve exceptions, replaced by an end: nothing here throws, and the library's own
+// are a third of a small static binary (unwinder, demangler, printf). What the standard library would throw, memory
+// that cannot be had among it, ends the process by SIGABRT; for PID 1 the crash handler says so and the kernel restarts
+// the node.
 //
 // Only for the node's binary: the tests run with the machine's own runtime and its sanitizers.
 #include <cstdlib>
@@ -26,7 +27,8 @@ void operator delete[](void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
 
-// Names that the compiled C++ library refers to: the Itanium C++ ABI's (exceptions, pure virtual calls) and libc++abi's own.
+// Names that the compiled C++ library refers to: the Itanium C++ ABI's (exceptions, pure virtual calls) and libc++abi's
+// own.
 extern "C" {
 [[noreturn]] void __cxa_throw(void*, void*, void (*)(void*)) { std::abort(); }
 [[noreturn]] void __cxa_rethrow() { std::abort(); }

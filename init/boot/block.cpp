@@ -67,7 +67,8 @@ BlockDevice describe(const std::string& directory, const std::string& name) {
 void note_partitions(const std::string& sys, std::vector<BlockDevice>& devices) {
     for (BlockDevice& disk : devices) {
         for (const BlockDevice& other : devices) {
-            if (disk.partition || !other.partition || !path_exists(concat(sys, "/class/block/", disk.name, "/", other.name))) {
+            if (disk.partition || !other.partition ||
+                !path_exists(concat(sys, "/class/block/", disk.name, "/", other.name))) {
                 continue;
             }
             disk.partitioned = true;

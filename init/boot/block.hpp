@@ -22,12 +22,12 @@ struct BlockDevice {
     [[nodiscard]] std::string path() const { return "/dev/" + name; }
 };
 
-/// Disks and partitions that can hold data, without their content: no CD drives, no loop, RAM, mapper or read-only devices.
-/// `sys` is where sysfs is mounted; `root_name` is the device that holds "/" (empty where it is none).
+/// Disks and partitions that can hold data, without their content: no CD drives, no loop, RAM, mapper or read-only
+/// devices. `sys` is where sysfs is mounted; `root_name` is the device that holds "/" (empty where it is none).
 std::vector<BlockDevice> list_block_devices(const std::string& sys, const std::string& root_name);
 
-/// The name of the device that holds "/", from `mountinfo`'s text: "vda1"; empty where it is not on a block device. Below a
-/// device-mapper target it is the device under it.
+/// The name of the device that holds "/", from `mountinfo`'s text: "vda1"; empty where it is not on a block device.
+/// Below a device-mapper target it is the device under it.
 std::string root_device(const std::string& sys, const std::string& mountinfo);
 
 /// Reads both ends of a device and says what is there.

@@ -112,7 +112,8 @@ Result<Booted> boot(Console& console) {
         return std::unexpected(kmsg.error());
     }
     const bool in_container = runs_in_container();
-    // Read before the disk is touched, so that a mistake in it changes nothing there; then again with the disk's own part.
+    // Read before the disk is touched, so that a mistake in it changes nothing there; then again with the disk's own
+    // part.
     if (auto config = read_config(in_container); !config) {
         return std::unexpected(config.error());
     }

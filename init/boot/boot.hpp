@@ -18,8 +18,8 @@ struct Booted {
     KmsgKind kmsg = KmsgKind::device;
 };
 
-/// Mounts, cgroups, disk, configuration, identity, kernel settings, network, templates. An error means that the node must halt with
-/// that message.
+/// Mounts, cgroups, disk, configuration, identity, kernel settings, network, templates. An error means that the node
+/// must halt with that message.
 Result<Booted> boot(Console& console);
 
 }  // namespace thole

@@ -78,7 +78,8 @@ void report_missing(Console& console) {
         missing += there ? "" : concat(" ", wanted);
     }
     if (!missing.empty()) {
-        console.line(concat("cgroup   the kernel or the host does not hand down:", missing, "; containers may not start"));
+        console.line(
+            concat("cgroup   the kernel or the host does not hand down:", missing, "; containers may not start"));
     }
 }
 

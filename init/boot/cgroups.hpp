@@ -6,8 +6,8 @@
 
 namespace thole {
 
-/// Moves PID 1 (in a container: all processes) out of the root cgroup, enables every controller in the root, makes /services and
-/// /system.slice and enables every controller there. A controller that cannot be enabled is reported.
+/// Moves PID 1 (in a container: all processes) out of the root cgroup, enables every controller in the root, makes
+/// /services and /system.slice and enables every controller there. A controller that cannot be enabled is reported.
 Status set_up_cgroups(Console& console);
 
 }  // namespace thole

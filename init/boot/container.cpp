@@ -17,7 +17,7 @@ constexpr ino_t kFirstPidNamespace = 0xEFFFFFFC;  // PROC_PID_INIT_INO, linux/pr
 }  // namespace
 
 bool runs_in_container() {
-    struct stat information {};
+    struct stat information{};
     return ::stat("/proc/self/ns/pid", &information) == 0 && information.st_ino != kFirstPidNamespace;
 }
 
@@ -27,8 +27,9 @@ void hide_host_uuid(Console& console, std::string_view machine_id) {
     if (!path_exists(host)) {
         return;
     }
-    const std::string uuid = concat(machine_id.substr(0, 8), "-", machine_id.substr(8, 4), "-", machine_id.substr(12, 4), "-",
-                                    machine_id.substr(16, 4), "-", machine_id.substr(20), "\n");
+    const std::string uuid =
+        concat(machine_id.substr(0, 8), "-", machine_id.substr(8, 4), "-", machine_id.substr(12, 4), "-",
+               machine_id.substr(16, 4), "-", machine_id.substr(20), "\n");
     auto hidden = replace_file(own, uuid, 0400);
     if (hidden && ::mount(own, host, nullptr, MS_BIND, nullptr) != 0) {
         hidden = system_error("mount over", host);

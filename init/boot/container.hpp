@@ -10,8 +10,8 @@ namespace thole {
 /// True in a PID namespace that is not the machine's own. /proc is mounted.
 bool runs_in_container();
 
-/// In a container the firmware's product UUID is the host's, the same for all nodes on it: a file with one made from the machine-id
-/// is mounted over it.
+/// In a container the firmware's product UUID is the host's, the same for all nodes on it: a file with one made from
+/// the machine-id is mounted over it.
 void hide_host_uuid(Console& console, std::string_view machine_id);
 
 }  // namespace thole

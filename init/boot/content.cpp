@@ -79,7 +79,9 @@ struct Ext {
     bool journal = false;
 };
 
-bool is_ext(std::string_view start) { return start.size() >= 2 * kSuperblock && field(start, kMagicField, 2) == 0xEF53; }
+bool is_ext(std::string_view start) {
+    return start.size() >= 2 * kSuperblock && field(start, kMagicField, 2) == 0xEF53;
+}
 
 Ext read_ext(std::string_view start) {
     Ext ext;
@@ -122,7 +124,8 @@ Content describe_ext(const Ext& ext) {
 Content describe_content(std::string_view start, std::string_view end, std::uint64_t device_size) {
     const bool ext_found = is_ext(start);
     const Ext ext = ext_found ? read_ext(start) : Ext{};
-    // A file system that was in use once, or that reaches the marker's place, is data: what looks like the marker may be a file's.
+    // A file system that was in use once, or that reaches the marker's place, is data: what looks like the marker may
+    // be a file's.
     const bool marker_is_data = ext_found && (ext.mounted_ever || ext.size > marker_offset(device_size));
     if (has_marker(end) && !marker_is_data) {
         return {ContentKind::interrupted, "a format that a power cut interrupted", 0, false, 0};

@@ -50,22 +50,34 @@ Status write_marker(const BlockDevice& device, std::string_view text) {
 std::string journal_size(const BlockDevice& device) { return device.size < (std::uint64_t{2} << 30U) ? "16" : "64"; }
 
 Status make_file_system(const BlockDevice& device) {
-    const std::vector<std::string> command{"/usr/sbin/mkfs.ext4", "-q", "-F", "-L", std::string(kDataLabel), "-b", "4096", "-m", "1",
-                                           "-J", "size=" + journal_size(device), "-E",
-                                           "lazy_itable_init=1,lazy_journal_init=1,nodiscard", device.path(),
+    const std::vector<std::string> command{"/usr/sbin/mkfs.ext4",
+                                           "-q",
+                                           "-F",
+                                           "-L",
+                                           std::string(kDataLabel),
+                                           "-b",
+                                           "4096",
+                                           "-m",
+                                           "1",
+                                           "-J",
+                                           "size=" + journal_size(device),
+                                           "-E",
+                                           "lazy_itable_init=1,lazy_journal_init=1,nodiscard",
+                                           device.path(),
                                            to_text(static_cast<std::int64_t>(file_system_blocks(device)))};
     const auto made = run_program(command);
     if (!made) {
         return std::unexpected(made.error());
     }
     if (made->status != 0) {
-        return failure(concat("cannot format ", device.path(), ": mkfs.ext4 ended with ", made->status, ": ", trim(made->output)));
+        return failure(
+            concat("cannot format ", device.path(), ": mkfs.ext4 ended with ", made->status, ": ", trim(made->output)));
     }
     return {};
 }
 
-/// The marker stands before the first write of the format and until the last is on the medium, so that a power cut at any moment
-/// leaves a blank disk, one with the marker, or a whole file system.
+/// The marker stands before the first write of the format and until the last is on the medium, so that a power cut at
+/// any moment leaves a blank disk, one with the marker, or a whole file system.
 Status format(Console& console, BlockDevice& device) {
     console.line(concat("disk     making a file system on ", device.path(), ", ", mebibytes(device.size)));
     const Instant start = now();
@@ -80,7 +92,8 @@ Status format(Console& console, BlockDevice& device) {
     }
     const auto content = read_content(device);
     if (!content || content->kind != ContentKind::ours) {
-        return failure(concat("formatted ", device.path(), ", but its file system cannot be read back: the disk is faulty"));
+        return failure(
+            concat("formatted ", device.path(), ", but its file system cannot be read back: the disk is faulty"));
     }
     device.content = *content;
     console.line(concat("disk     made in ", duration_text(now() - start)));
@@ -97,11 +110,14 @@ Status check(Console& console, const BlockDevice& device) {
     }
     constexpr int kMended = 1 | 2;  // 2 asks for a reboot of a mounted file system, which this one is not
     if ((checked->status & ~kMended) != 0) {
-        return failure(concat("The data disk ", device.path(), " is damaged and cannot be mended without a choice (e2fsck -p ended "
-                              "with ", checked->status, "): ", trim(checked->output),
+        return failure(concat("The data disk ", device.path(),
+                              " is damaged and cannot be mended without a choice (e2fsck -p ended "
+                              "with ",
+                              checked->status, "): ", trim(checked->output),
                               " Run e2fsck on it from another system, or restore it from a copy."));
     }
-    console.line(concat("disk     checked in ", duration_text(now() - start), checked->status != 0 ? ", errors mended" : ""));
+    console.line(
+        concat("disk     checked in ", duration_text(now() - start), checked->status != 0 ? ", errors mended" : ""));
     return {};
 }
 
@@ -139,7 +155,9 @@ std::vector<BlockDevice> devices_with_content() {
             continue;
         }
         auto content = read_content(device);
-        device.content = content ? std::move(*content) : Content{ContentKind::foreign, concat("(", content.error().message, ")"), 0, false, 0};
+        device.content = content
+                             ? std::move(*content)
+                             : Content{ContentKind::foreign, concat("(", content.error().message, ")"), 0, false, 0};
     }
     return devices;
 }

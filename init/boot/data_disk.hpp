@@ -8,8 +8,8 @@
 
 namespace thole {
 
-/// Mounts the data disk at `target`. An error means that the node must stop; nothing on any disk was changed then, unless the
-/// message says otherwise.
+/// Mounts the data disk at `target`. An error means that the node must stop; nothing on any disk was changed then,
+/// unless the message says otherwise.
 Status mount_data_disk(Console& console, const std::string& target);
 
 }  // namespace thole

@@ -32,25 +32,26 @@ std::string paths(const std::vector<BlockDevice>& devices, const Indexes& which)
 DiskChoice stop(std::string message) { return {DiskAction::stop, 0, std::move(message)}; }
 
 /// One device is chosen; of several none, because nobody can say which one is meant.
-DiskChoice choose_one(const std::vector<BlockDevice>& devices, const Indexes& found, DiskAction action, std::string_view are,
-                      std::string_view remedy) {
+DiskChoice choose_one(const std::vector<BlockDevice>& devices, const Indexes& found, DiskAction action,
+                      std::string_view are, std::string_view remedy) {
     if (found.size() == 1) {
         return {action, found.front(), {}};
     }
-    return stop(concat(paths(devices, found), " ", are, ", and only one can be the node's data disk. None was touched. ", remedy));
+    return stop(concat(paths(devices, found), " ", are,
+                       ", and only one can be the node's data disk. None was touched. ", remedy));
 }
 
 DiskChoice foreign_data_disk(const BlockDevice& device, std::string_view what) {
-    return stop(concat("The data disk ", device.path(), device.partition ? " (partition " : " (serial ", kDataLabel, ") holds ",
-                       what,
-                       ". It was not touched. Attach a blank disk, or erase this one (wipefs --all) if nothing on it is needed."));
+    return stop(concat(
+        "The data disk ", device.path(), device.partition ? " (partition " : " (serial ", kDataLabel, ") holds ", what,
+        ". It was not touched. Attach a blank disk, or erase this one (wipefs --all) if nothing on it is needed."));
 }
 
 DiskChoice check_size(const std::vector<BlockDevice>& devices, DiskChoice choice) {
     const BlockDevice& device = devices[choice.device];
     if (choice.action == DiskAction::format && device.size < kSmallestDataDisk) {
-        return stop(concat("The data disk ", device.path(), " has ", device.size >> 20U, " MiB. It was not touched. It needs ",
-                           kSmallestDataDisk >> 20U, " MiB at least."));
+        return stop(concat("The data disk ", device.path(), " has ", device.size >> 20U,
+                           " MiB. It was not touched. It needs ", kSmallestDataDisk >> 20U, " MiB at least."));
     }
     if (choice.action == DiskAction::use && device.content.size > device.size) {
         return stop(concat("The data disk ", device.path(), " was cut short: it has ", device.size >> 20U,
@@ -74,14 +75,17 @@ DiskChoice no_data_disk(const std::vector<BlockDevice>& devices) {
 }  // namespace
 
 DiskChoice choose_data_disk(const std::vector<BlockDevice>& devices) {
-    const auto kind_is = [](ContentKind kind) { return [kind](const BlockDevice& device) { return device.content.kind == kind; }; };
+    const auto kind_is = [](ContentKind kind) {
+        return [kind](const BlockDevice& device) { return device.content.kind == kind; };
+    };
     if (const auto ours = indexes_of(devices, kind_is(ContentKind::ours)); !ours.empty()) {
         const auto choice = choose_one(devices, ours, DiskAction::use, "both have the label thole-data",
                                        "Remove those that belong to other nodes.");
         return check_size(devices, choice);
     }
     if (const auto cut = indexes_of(devices, kind_is(ContentKind::interrupted)); !cut.empty()) {
-        return choose_one(devices, cut, DiskAction::format, "were both being formatted when power was cut", "Remove one of them.");
+        return choose_one(devices, cut, DiskAction::format, "were both being formatted when power was cut",
+                          "Remove one of them.");
     }
     const auto named = indexes_of(devices, [](const BlockDevice& device) { return device.label == kDataLabel; });
     for (const std::size_t index : named) {

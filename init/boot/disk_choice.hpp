@@ -25,8 +25,9 @@ struct DiskChoice {
     std::string message;     // for none (a hint, may be empty) and stop
 };
 
-/// Devices come with their content. In this order: the one with our file system; the one whose format was interrupted; the blank
-/// one that has the name thole-data (serial number or partition name); the only blank disk without partitions.
+/// Devices come with their content. In this order: the one with our file system; the one whose format was interrupted;
+/// the blank one that has the name thole-data (serial number or partition name); the only blank disk without
+/// partitions.
 DiskChoice choose_data_disk(const std::vector<BlockDevice>& devices);
 
 }  // namespace thole

@@ -121,8 +121,9 @@ std::vector<std::string> boxed(std::string_view message, std::size_t width) {
 }
 
 void halt(Console& console, std::string_view message) {
-    const std::string text = concat("THIS NODE IS HALTED\n", message,
-                                    "\nCorrect the cause, then restart the node with ctrl-alt-del, or switch it off with the power button.");
+    const std::string text =
+        concat("THIS NODE IS HALTED\n", message,
+               "\nCorrect the cause, then restart the node with ctrl-alt-del, or switch it off with the power button.");
     for (const std::string& line : boxed(text, kWidth)) {
         console.line(line);
     }

@@ -18,7 +18,9 @@ namespace {
 constexpr std::size_t kDigits = 32;
 
 bool is_machine_id(std::string_view text) {
-    const auto is_digit = [](char letter) { return (letter >= '0' && letter <= '9') || (letter >= 'a' && letter <= 'f'); };
+    const auto is_digit = [](char letter) {
+        return (letter >= '0' && letter <= '9') || (letter >= 'a' && letter <= 'f');
+    };
     return text.size() == kDigits && std::ranges::all_of(text, is_digit) &&
            std::ranges::any_of(text, [](char letter) { return letter != '0'; });
 }
@@ -56,8 +58,10 @@ Result<std::string> machine_id(const std::string& path) {
             return std::unexpected(text.error());
         }
         if (!is_machine_id(trim(*text))) {
-            return failure(concat(path, " does not hold 32 hexadecimal digits. The node's identity is not replaced: restore the "
-                                  "file, or remove it to make this a new node."));
+            return failure(
+                concat(path,
+                       " does not hold 32 hexadecimal digits. The node's identity is not replaced: restore the "
+                       "file, or remove it to make this a new node."));
         }
         return std::string(trim(*text));
     }
@@ -74,8 +78,8 @@ Result<std::string> machine_id(const std::string& path) {
 std::string derived_node_name(std::string_view machine_id) { return concat("thole-", machine_id.substr(0, 6)); }
 
 std::string hosts_text(std::string_view node_name, std::string_view address) {
-    return concat("127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n", address.empty() ? "127.0.1.1" : address, " ",
-                  node_name, "\n");
+    return concat("127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n",
+                  address.empty() ? "127.0.1.1" : address, " ", node_name, "\n");
 }
 
 Status write_identity(const std::string& root, std::string_view id, std::string_view node_name) {

@@ -8,8 +8,8 @@
 
 namespace thole {
 
-/// The 32 hexadecimal digits in `path`; made from the kernel's random numbers and saved there on first use. A file with anything
-/// else in it is an error: an identity is never replaced silently.
+/// The 32 hexadecimal digits in `path`; made from the kernel's random numbers and saved there on first use. A file with
+/// anything else in it is an error: an identity is never replaced silently.
 Result<std::string> machine_id(const std::string& path);
 
 /// "thole-" and the first six digits.

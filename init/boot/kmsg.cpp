@@ -18,7 +18,7 @@ constexpr unsigned kMajor = 1;
 constexpr unsigned kMinor = 11;
 
 bool is_kernel_log(const std::string& path) {
-    struct stat information {};
+    struct stat information{};
     return ::stat(path.c_str(), &information) == 0 && S_ISCHR(information.st_mode) &&
            information.st_rdev == makedev(kMajor, kMinor) && open_file(path, O_RDONLY | O_NONBLOCK).has_value();
 }

@@ -6,8 +6,9 @@
 
 namespace thole {
 
-/// Mounts proc, sys, dev and what lies below them, run and tmp. What is mounted already (a container, devtmpfs by the kernel) stays
-/// as it is; what this kernel does not have is reported where a service may miss it. An error where one fails that nothing works without.
+/// Mounts proc, sys, dev and what lies below them, run and tmp. What is mounted already (a container, devtmpfs by the
+/// kernel) stays as it is; what this kernel does not have is reported where a service may miss it. An error where one
+/// fails that nothing works without.
 Status mount_kernel_file_systems(Console& console);
 
 /// /etc: the image's files below, changes in memory.

@@ -13,8 +13,8 @@ struct ProgramResult {
     std::string output;  // the first 16 KiB of standard output and error
 };
 
-/// Runs `arguments[0]` (an absolute path) with /dev/null as input and an empty environment but for PATH. An error where it could
-/// not be started; a status other than 0 is the caller's to judge.
+/// Runs `arguments[0]` (an absolute path) with /dev/null as input and an empty environment but for PATH. An error where
+/// it could not be started; a status other than 0 is the caller's to judge.
 Result<ProgramResult> run_program(const std::vector<std::string>& arguments);
 
 }  // namespace thole

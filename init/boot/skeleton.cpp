@@ -38,7 +38,7 @@ Status copy_link(const std::string& from, const std::string& to) {
 }
 
 Status copy_one(const std::string& from, const std::string& to, const struct stat& source, int depth) {
-    struct stat there {};
+    struct stat there{};
     const bool exists = ::lstat(to.c_str(), &there) == 0;
     if (S_ISDIR(source.st_mode)) {
         if (!exists && ::mkdir(to.c_str(), 0700) != 0) {
@@ -73,7 +73,7 @@ Status fill(const std::string& from, const std::string& to, int depth) {
     }
     for (const std::string& name : *names) {
         const std::string source = concat(from, "/", name);
-        struct stat information {};
+        struct stat information{};
         if (::lstat(source.c_str(), &information) != 0) {
             return system_error("read", source);
         }

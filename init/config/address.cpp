@@ -162,7 +162,7 @@ std::string_view unusable_reason(const Address& address) {
     }
     Address loopback{AF_INET6, {}};
     loopback.bytes[15] = 1;
-    return address == loopback         ? "it is a loopback address"
+    return address == loopback        ? "it is a loopback address"
            : address.bytes[0] == 0xFF ? "it is a multicast address"
                                       : "";
 }

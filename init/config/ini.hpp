@@ -16,8 +16,8 @@ struct IniEntry {
     int line = 0;
 };
 
-/// Calls `handle` for each key of `text` in order; stops at the first error. Errors of syntax and of `handle` come back as
-/// "FILE:LINE: why". NUL bytes, lines over 64 KiB and keys outside a section are errors.
+/// Calls `handle` for each key of `text` in order; stops at the first error. Errors of syntax and of `handle` come back
+/// as "FILE:LINE: why". NUL bytes, lines over 64 KiB and keys outside a section are errors.
 Status parse_ini(std::string_view file, std::string_view text, const std::function<Status(const IniEntry&)>& handle);
 
 }  // namespace thole

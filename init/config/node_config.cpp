@@ -64,7 +64,8 @@ Status NodeConfig::set(std::string_view section, std::string_view name, std::str
         return std::unexpected(key.error());
     }
     if ((*key)->secret && public_source) {
-        return failure(concat("'", name, "' in [", section, "] is a secret and everybody can read it there; put it into a "
+        return failure(concat("'", name, "' in [", section,
+                              "] is a secret and everybody can read it there; put it into a "
                               "node.ini that only root may read (mode 0600), or hand that file over by fw_cfg"));
     }
     auto canonical = canonical_value(**key, value);
@@ -91,7 +92,8 @@ Status NodeConfig::finish() {
     if (!services.empty()) {
         constexpr unsigned kNameServer = 10;
         const auto range = parse_network(services.front());
-        derive("kubernetes.dns-address", address_text(network_address(*range, kNameServer)), "kubernetes.service-range");
+        derive("kubernetes.dns-address", address_text(network_address(*range, kNameServer)),
+               "kubernetes.service-range");
     }
     return check_dns_address(*this);
 }

@@ -32,7 +32,8 @@ class NodeConfig {
     /// Where the value comes from: "default", "FILE:LINE", "the kernel command line", ...
     [[nodiscard]] std::string_view origin(std::string_view dotted) const;
 
-    /// Checks a value and sets it. `public_source` names a place that everybody may read; secrets are refused from there.
+    /// Checks a value and sets it. `public_source` names a place that everybody may read; secrets are refused from
+    /// there.
     Status set(std::string_view section, std::string_view name, std::string_view value, std::string_view origin,
                bool public_source);
 

@@ -41,7 +41,8 @@ Status check_apart(const NodeConfig& config, std::span<const Range> left, std::s
     for (const Range& one : left) {
         for (const Range& other : right) {
             if (networks_overlap(one.network, other.network)) {
-                return failure(concat(named(config, one), " overlaps ", named(config, other), ": give them ranges that keep apart"));
+                return failure(concat(named(config, one), " overlaps ", named(config, other),
+                                      ": give them ranges that keep apart"));
             }
         }
     }
@@ -81,8 +82,8 @@ Status check_gateway(const NodeConfig& config) {
         return {};
     }
     if (!gateway || !network_contains(*node, *gateway) || *gateway == node->address) {
-        return failure(concat(kGateway, " ", text, " (", config.origin(kGateway), ") is not another machine in the node's network ",
-                              network_text(network_base(*node))));
+        return failure(concat(kGateway, " ", text, " (", config.origin(kGateway),
+                              ") is not another machine in the node's network ", network_text(network_base(*node))));
     }
     return {};
 }
@@ -117,13 +118,15 @@ Status check_dns_address(const NodeConfig& config) {
         return {};
     }
     for (const Range& range : ranges_of(config, kServices)) {
-        const bool first = *address == network_address(range.network, 0) || *address == network_address(range.network, 1);
+        const bool first =
+            *address == network_address(range.network, 0) || *address == network_address(range.network, 1);
         if (network_contains(range.network, *address) && !first) {
             return {};
         }
     }
-    return failure(concat(kDns, " ", config.text(kDns), " (", config.origin(kDns), ") is not a free address in ", kServices, " ",
-                          config.text(kServices), ": it cannot be outside, nor the range's first two addresses"));
+    return failure(concat(kDns, " ", config.text(kDns), " (", config.origin(kDns), ") is not a free address in ",
+                          kServices, " ", config.text(kServices),
+                          ": it cannot be outside, nor the range's first two addresses"));
 }
 
 }  // namespace thole

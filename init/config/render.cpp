@@ -72,7 +72,7 @@ Status collect(std::vector<Rendered>& files, const std::string& templates, const
     }
     for (const std::string& name : *names) {
         const std::string path = below + "/" + name;
-        struct stat information {};
+        struct stat information{};
         if (::stat((templates + path).c_str(), &information) != 0) {
             return system_error("read", templates + path);
         }

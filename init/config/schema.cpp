@@ -74,7 +74,8 @@ constexpr std::array kKeys{
         .name = "dns-address",
         .type = KeyType::address,
         .fallback = "",
-        .doc = "Address of the cluster's name server, in the service range. Empty: the tenth of that range (10.43.0.10)."},
+        .doc =
+            "Address of the cluster's name server, in the service range. Empty: the tenth of that range (10.43.0.10)."},
     Key{.section = "kubernetes",
         .name = "cluster-domain",
         .type = KeyType::hostname,
@@ -135,14 +136,17 @@ Result<const Key*> find_key(std::span<const Key> keys, std::string_view section,
 std::string config_reference(std::span<const Key> keys) {
     std::string out =
         "# node.ini\n\n"
-        "One file says what a node is. An empty value means the default. A line that begins with blanks continues the value\n"
-        "of the line above; `#` and `;` begin a comment on a line of their own. Items of a list stand with commas or blanks\n"
+        "One file says what a node is. An empty value means the default. A line that begins with blanks continues the "
+        "value\n"
+        "of the line above; `#` and `;` begin a comment on a line of their own. Items of a list stand with commas or "
+        "blanks\n"
         "between them.\n";
     std::string_view section;
     for (const Key& key : keys) {
         if (key.section != section) {
             section = key.section;
-            out += concat("\n## [", section, "]\n\n| key | takes | default | what it is |\n| --- | --- | --- | --- |\n");
+            out +=
+                concat("\n## [", section, "]\n\n| key | takes | default | what it is |\n| --- | --- | --- | --- |\n");
         }
         out += reference_line(key);
     }

@@ -1,5 +1,5 @@
-// The one table of node.ini's keys. Parsing, error messages, the command line, containers' environment and the generated
-// reference all read it: a key is added by adding a line to it.
+// The one table of node.ini's keys. Parsing, error messages, the command line, containers' environment and the
+// generated reference all read it: a key is added by adding a line to it.
 #pragma once
 
 #include <cstdint>
@@ -37,7 +37,7 @@ struct Key {
     std::int64_t maximum = 0;           // likewise; a host name's greatest length, the greatest number of addresses
     std::int64_t minimum_ipv6 = 0;      // of an IPv6 range's prefix length
     std::int64_t maximum_ipv6 = 0;
-    bool secret = false;                // refused on the kernel command line and in files that everybody may read
+    bool secret = false;  // refused on the kernel command line and in files that everybody may read
 };
 
 /// All keys of node.ini, those of one section together.
@@ -47,8 +47,8 @@ std::span<const Key> node_keys();
 /// "unknown key 'adress' in [network]; did you mean 'address'?".
 Result<const Key*> find_key(std::span<const Key> keys, std::string_view section, std::string_view name);
 
-/// The value in its canonical form: yes/no for booleans, lists joined with commas, addresses as RFC 5952 has them. An empty
-/// value gives the fallback. The error says what was read and what is allowed.
+/// The value in its canonical form: yes/no for booleans, lists joined with commas, addresses as RFC 5952 has them. An
+/// empty value gives the fallback. The error says what was read and what is allowed.
 Result<std::string> canonical_value(const Key& key, std::string_view value);
 
 /// "yes or no", "a whole number from 1 to 9", ...: what a key takes, for messages and the reference.

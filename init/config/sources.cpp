@@ -40,10 +40,12 @@ class IniReader {
         }
         for (const Value& other : values_) {
             if (other.section == entry.section && other.key == entry.key) {
-                return failure(concat("'", entry.key, "' in [", entry.section, "] stands already in line ", other.line));
+                return failure(
+                    concat("'", entry.key, "' in [", entry.section, "] stands already in line ", other.line));
             }
         }
-        values_.push_back({std::string(entry.section), std::string(entry.key), std::string(entry.value), entry.line, false});
+        values_.push_back(
+            {std::string(entry.section), std::string(entry.key), std::string(entry.value), entry.line, false});
         return {};
     }
 
@@ -53,7 +55,8 @@ class IniReader {
     [[nodiscard]] bool continues(const IniEntry& entry) const {
         const auto line = lines_[std::min(lines_.size(), static_cast<std::size_t>(entry.line)) - 1];
         const bool indented = line.starts_with(' ') || line.starts_with('\t');
-        return indented && !values_.empty() && values_.back().section == entry.section && values_.back().key == entry.key;
+        return indented && !values_.empty() && values_.back().section == entry.section &&
+               values_.back().key == entry.key;
     }
 
     std::vector<std::string_view> lines_;
@@ -115,7 +118,8 @@ Status set_from_variable(NodeConfig& config, std::string_view name, std::string_
     }
     const std::vector<std::string_view> views(names.begin(), names.end());
     const auto near = nearest_name(name, views);
-    return failure(concat("unknown variable ", name, near.empty() ? "" : "; did you mean ", near, near.empty() ? "" : "?"));
+    return failure(
+        concat("unknown variable ", name, near.empty() ? "" : "; did you mean ", near, near.empty() ? "" : "?"));
 }
 
 struct Source {
@@ -131,7 +135,7 @@ constexpr std::array kFiles{
 
 Status add_file(NodeConfig& config, const std::string& root, const Source& source) {
     const std::string path = root + source.path;
-    struct stat information {};
+    struct stat information{};
     if (::stat(path.c_str(), &information) != 0) {
         return errno == ENOENT || errno == ENOTDIR ? Status() : system_error("read", path);
     }

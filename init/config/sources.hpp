@@ -1,4 +1,5 @@
-// Where node.ini's values come from, weakest first: image, data disk, fw_cfg, kernel command line, a container's environment.
+// Where node.ini's values come from, weakest first: image, data disk, fw_cfg, kernel command line, a container's
+// environment.
 #pragma once
 
 #include <span>
@@ -13,14 +14,16 @@ namespace thole {
 /// Sets every key of an ini text. A key that stands there twice is an error. `public_source` as in NodeConfig::set.
 Status add_ini(NodeConfig& config, std::string_view file, std::string_view text, bool public_source);
 
-/// Sets every thole.SECTION.KEY=VALUE of a kernel command line; double quotes keep blanks in a value. Other words are not ours.
+/// Sets every thole.SECTION.KEY=VALUE of a kernel command line; double quotes keep blanks in a value. Other words are
+/// not ours.
 Status add_command_line(NodeConfig& config, std::string_view command_line);
 
-/// Sets keys from THOLE_SECTION_KEY=VALUE (hyphens as underscores) and from the short names of the schema, such as NODE_NAME.
+/// Sets keys from THOLE_SECTION_KEY=VALUE (hyphens as underscores) and from the short names of the schema, such as
+/// NODE_NAME.
 Status add_environment(NodeConfig& config, std::span<const char* const> environment);
 
-/// All sources below `root` (empty for the machine's own root), then finish(). `environment` is read in a container only. On an
-/// error nothing is taken.
+/// All sources below `root` (empty for the machine's own root), then finish(). `environment` is read in a container
+/// only. On an error nothing is taken.
 Result<NodeConfig> load_node_config(const std::string& root, bool in_container,
                                     std::span<const char* const> environment);
 

@@ -157,7 +157,8 @@ Result<std::string> canonical_list(const Key& key, std::string_view value, Canon
         }
         items.push_back(std::move(*one));
     }
-    const std::size_t longest = key.type == KeyType::address_list ? static_cast<std::size_t>(key.maximum) : kLongestList;
+    const std::size_t longest =
+        key.type == KeyType::address_list ? static_cast<std::size_t>(key.maximum) : kLongestList;
     if (items.size() > longest) {
         return failure(concat(items.size(), " items are too many: the most is ", longest));
     }
@@ -191,59 +192,38 @@ bool is_word_of(const Key& key, std::string_view value) {
 
 Result<std::string> canonical_of_type(const Key& key, std::string_view value) {
     switch (key.type) {
-        case KeyType::text:
-            return canonical_text(value);
-        case KeyType::hostname:
-            return canonical_hostname(key, value);
-        case KeyType::host_list:
-            return canonical_list(key, value, canonical_host);
-        case KeyType::boolean:
-            return canonical_boolean(value);
-        case KeyType::integer:
-            return canonical_integer(value, key);
+        case KeyType::text: return canonical_text(value);
+        case KeyType::hostname: return canonical_hostname(key, value);
+        case KeyType::host_list: return canonical_list(key, value, canonical_host);
+        case KeyType::boolean: return canonical_boolean(value);
+        case KeyType::integer: return canonical_integer(value, key);
         case KeyType::interface:
             if (is_interface_name(value)) {
                 return std::string(value);
             }
             break;
-        case KeyType::address:
-            return canonical_address(key, value);
-        case KeyType::address_list:
-            return canonical_list(key, value, canonical_address);
-        case KeyType::interface_address:
-            return canonical_interface_address(value);
-        case KeyType::network_list:
-            return canonical_networks(key, value);
-        case KeyType::choice:
-            break;
+        case KeyType::address: return canonical_address(key, value);
+        case KeyType::address_list: return canonical_list(key, value, canonical_address);
+        case KeyType::interface_address: return canonical_interface_address(value);
+        case KeyType::network_list: return canonical_networks(key, value);
+        case KeyType::choice: break;
     }
     return failure(concat("'", value, "' is not allowed"));
 }
 
 std::string type_text(const Key& key) {
     switch (key.type) {
-        case KeyType::text:
-            return "text";
-        case KeyType::hostname:
-            return "a host name";
-        case KeyType::host_list:
-            return "host names or addresses";
-        case KeyType::boolean:
-            return "yes or no";
-        case KeyType::integer:
-            return concat(key.minimum, " to ", key.maximum);
-        case KeyType::interface:
-            return "an interface's name";
-        case KeyType::address:
-            return "an address";
-        case KeyType::address_list:
-            return "addresses";
-        case KeyType::interface_address:
-            return "ADDRESS/PREFIX";
-        case KeyType::network_list:
-            return concat("NETWORK/PREFIX, /", key.minimum, " to /", key.maximum);
-        case KeyType::choice:
-            return "";
+        case KeyType::text: return "text";
+        case KeyType::hostname: return "a host name";
+        case KeyType::host_list: return "host names or addresses";
+        case KeyType::boolean: return "yes or no";
+        case KeyType::integer: return concat(key.minimum, " to ", key.maximum);
+        case KeyType::interface: return "an interface's name";
+        case KeyType::address: return "an address";
+        case KeyType::address_list: return "addresses";
+        case KeyType::interface_address: return "ADDRESS/PREFIX";
+        case KeyType::network_list: return concat("NETWORK/PREFIX, /", key.minimum, " to /", key.maximum);
+        case KeyType::choice: return "";
     }
     return "";
 }
@@ -256,7 +236,8 @@ Status check_hostname(std::string_view text, std::size_t longest) {
     }
     const auto labels = split(text, '.');
     if (!std::ranges::all_of(labels, is_label)) {
-        return failure(concat("'", text, "' is not a host name: lower-case letters, digits and inner hyphens, parts of at "
+        return failure(concat("'", text,
+                              "' is not a host name: lower-case letters, digits and inner hyphens, parts of at "
                               "most 63 letters with dots between"));
     }
     return {};
@@ -265,7 +246,8 @@ Status check_hostname(std::string_view text, std::size_t longest) {
 bool is_interface_name(std::string_view text) {
     constexpr std::size_t kLongest = 15;
     return !text.empty() && text.size() <= kLongest && text != "." && text != ".." &&
-           std::ranges::all_of(text, [](char letter) { return letter > ' ' && letter < 0x7F && letter != '/' && letter != ':'; });
+           std::ranges::all_of(
+               text, [](char letter) { return letter > ' ' && letter < 0x7F && letter != '/' && letter != ':'; });
 }
 
 Result<std::string> canonical_value(const Key& key, std::string_view value) {

@@ -9,7 +9,8 @@
 
 namespace thole {
 
-/// Lower-case labels of letters, digits and inner hyphens, each of at most 63, with dots between. `longest` bounds the whole.
+/// Lower-case labels of letters, digits and inner hyphens, each of at most 63, with dots between. `longest` bounds the
+/// whole.
 Status check_hostname(std::string_view text, std::size_t longest);
 
 /// True for a name that the kernel takes for a network interface.

@@ -15,7 +15,7 @@ def node_ready(lab: Lab) -> str:
     )
 
 
-@check("the cluster takes pods: the API server and the controllers have made their first objects", needs=("node-ready",))
+@check("the cluster takes pods: API server and controllers have made their first objects", needs=("node-ready",))
 def takes_pods(lab: Lab) -> str:
     return f"{lab.node.wait_takes_pods():.1f} s after power-on"
 

@@ -113,8 +113,8 @@ Status handle(std::span<const char* const> environment) {
             return routed;
         }
     }
-    return notify(variable(environment, "NOTIFY_SOCKET"), concat("READY=1\nSTATUS=", address_text(lease->address), " on ",
-                                                                 lease->interface, "\n"));
+    return notify(variable(environment, "NOTIFY_SOCKET"),
+                  concat("READY=1\nSTATUS=", address_text(lease->address), " on ", lease->interface, "\n"));
 }
 
 }  // namespace
@@ -144,12 +144,14 @@ Result<Lease> read_lease(std::span<const char* const> environment) {
     }
     const auto search = variable(environment, "new_domain_search");
     lease.search = valid_domains(search.empty() ? variable(environment, "new_domain_name") : search);
-    const bool classless = variable(environment, "new_classless_static_routes").find("0.0.0.0/0") != std::string_view::npos;
+    const bool classless =
+        variable(environment, "new_classless_static_routes").find("0.0.0.0/0") != std::string_view::npos;
     lease.gateway = classless || !variable(environment, "new_routers").empty();
     return lease;
 }
 
-Result<bool> apply_lease(const Lease& lease, const NodeConfig& config, std::string_view node_name, const NodeFiles& files) {
+Result<bool> apply_lease(const Lease& lease, const NodeConfig& config, std::string_view node_name,
+                         const NodeFiles& files) {
     const std::string before = address_before(files);
     auto servers = config.list("network.dns");
     if (servers.empty()) {

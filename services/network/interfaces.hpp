@@ -6,7 +6,8 @@
 
 namespace thole {
 
-/// Interfaces with a device behind them (no lo, bridges, tunnels, dummies), in the order in which the kernel found them.
+/// Interfaces with a device behind them (no lo, bridges, tunnels, dummies), in the order in which the kernel found
+/// them.
 std::vector<std::string> hardware_interfaces(const std::string& sys);
 
 }  // namespace thole

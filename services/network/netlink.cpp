@@ -57,7 +57,8 @@ int on_address_attribute(const nlattr* attribute, void* data) {
     auto& dump = *static_cast<Dump*>(data);
     Address& address = dump.current.network.address;
     // IFA_LOCAL is the interface's own where both are there (point-to-point).
-    const bool wanted = mnl_attr_get_type(attribute) == IFA_LOCAL || (mnl_attr_get_type(attribute) == IFA_ADDRESS && !dump.complete);
+    const bool wanted =
+        mnl_attr_get_type(attribute) == IFA_LOCAL || (mnl_attr_get_type(attribute) == IFA_ADDRESS && !dump.complete);
     if (wanted && mnl_attr_get_payload_len(attribute) == address.size()) {
         const auto* bytes = static_cast<const unsigned char*>(mnl_attr_get_payload(attribute));
         std::copy(bytes, bytes + address.size(), address.bytes.begin());
@@ -72,7 +73,8 @@ int on_address(const nlmsghdr* message, void* data) {
         return MNL_CB_OK;
     }
     const auto* address = static_cast<const ifaddrmsg*>(mnl_nlmsg_get_payload(message));
-    if (address->ifa_scope != RT_SCOPE_UNIVERSE || (address->ifa_family != AF_INET && address->ifa_family != AF_INET6)) {
+    if (address->ifa_scope != RT_SCOPE_UNIVERSE ||
+        (address->ifa_family != AF_INET && address->ifa_family != AF_INET6)) {
         return MNL_CB_OK;
     }
     dump.current = {address->ifa_index, {{address->ifa_family, {}}, address->ifa_prefixlen}};
@@ -171,12 +173,14 @@ Status Netlink::add_address(const std::string& interface, const Network& address
         }
         put_address(message, IFA_BROADCAST, broadcast);
     } else if (address.address.family == AF_INET6) {
-        entry->ifa_flags = IFA_F_NODAD;  // the person who wrote it down knows that it is free, and services bind to it at once
+        entry->ifa_flags =
+            IFA_F_NODAD;  // the person who wrote it down knows that it is free, and services bind to it at once
     }
     return transact(message, concat("give ", interface, " the address"), network_text(address), EEXIST);
 }
 
-Status Netlink::add_route(const Network& destination, const std::string& interface, const std::optional<Address>& gateway) {
+Status Netlink::add_route(const Network& destination, const std::string& interface,
+                          const std::optional<Address>& gateway) {
     const auto index = index_of(interface);
     if (!index) {
         return std::unexpected(index.error());

@@ -36,8 +36,8 @@ class Netlink {
     /// An address that is there already is no error.
     Status add_address(const std::string& interface, const Network& address);
 
-    /// A route to `destination` (prefix length 0: the default route) through `gateway`, or straight out of the interface where there
-    /// is none. Replaces a route to the same destination.
+    /// A route to `destination` (prefix length 0: the default route) through `gateway`, or straight out of the
+    /// interface where there is none. Replaces a route to the same destination.
     Status add_route(const Network& destination, const std::string& interface, const std::optional<Address>& gateway);
 
     /// Addresses of global scope on all interfaces.

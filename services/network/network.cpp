@@ -36,8 +36,9 @@ Result<std::string> choose_interface(const NodeConfig& config) {
     while (!is_interface(wanted)) {
         if (now() >= deadline) {
             const auto found = hardware_interfaces("/sys");
-            return failure(concat("network.interface '", wanted, "' (", config.origin("network.interface"), ") is not there after ",
-                                  duration_text(kInterfaceWait), "; this machine has ", found.empty() ? "none" : join(found, ", ")));
+            return failure(concat("network.interface '", wanted, "' (", config.origin("network.interface"),
+                                  ") is not there after ", duration_text(kInterfaceWait), "; this machine has ",
+                                  found.empty() ? "none" : join(found, ", ")));
         }
         const timespec pause{0, 20'000'000};
         ::nanosleep(&pause, nullptr);
@@ -55,7 +56,8 @@ Status configure_dummy(Netlink& netlink, const NodeConfig& config) {
     return done ? write_address({}, config.text("node.name"), address.address) : done;
 }
 
-Status configure_static(Netlink& netlink, const NodeConfig& config, const std::string& interface, const Network& address) {
+Status configure_static(Netlink& netlink, const NodeConfig& config, const std::string& interface,
+                        const Network& address) {
     if (auto added = netlink.add_address(interface, address); !added) {
         return added;
     }
@@ -94,7 +96,8 @@ Status adopt_container_network(Console& console, Netlink& netlink, const NodeCon
     }
     const InterfaceAddress* chosen = nullptr;
     for (const InterfaceAddress& candidate : *addresses) {
-        const bool better = chosen == nullptr || (chosen->network.address.family == AF_INET6 && candidate.network.address.family == AF_INET);
+        const bool better = chosen == nullptr ||
+                            (chosen->network.address.family == AF_INET6 && candidate.network.address.family == AF_INET);
         chosen = better ? &candidate : chosen;
     }
     if (chosen == nullptr) {
@@ -133,8 +136,9 @@ Status configure_network(Console& console, const NodeConfig& config, bool in_con
     }
     const auto address = parse_network(mode);
     if (interface->empty() && address) {
-        return failure(concat("network.address is ", mode, " (", config.origin("network.address"),
-                              "), but this machine has no network interface. Set it to none for a node without a network"));
+        return failure(
+            concat("network.address is ", mode, " (", config.origin("network.address"),
+                   "), but this machine has no network interface. Set it to none for a node without a network"));
     }
     if (interface->empty()) {
         console.line(concat("network  no interface: the node has ", kDummyAddress, " on ", kDummy));

@@ -60,14 +60,17 @@ std::string marked_end() {
     return bytes;
 }
 
-ContentKind kind_of(const std::string& start, const std::string& end) { return describe_content(start, end, kGiB).kind; }
+ContentKind kind_of(const std::string& start, const std::string& end) {
+    return describe_content(start, end, kGiB).kind;
+}
 
 BlockDevice disk(std::string name, ContentKind kind, std::string label = "", std::uint64_t size = kGiB) {
     BlockDevice device;
     device.name = std::move(name);
     device.size = size;
     device.label = std::move(label);
-    device.content = {kind, kind == ContentKind::foreign ? "an xfs file system" : "nothing", kind == ContentKind::ours ? size : 0, true, 0};
+    device.content = {kind, kind == ContentKind::foreign ? "an xfs file system" : "nothing",
+                      kind == ContentKind::ours ? size : 0, true, 0};
     return device;
 }
 
@@ -152,7 +155,8 @@ TEST_CASE("the data disk is chosen, or the node stops") {
     SUBCASE("the named disk holds something else") {
         const auto choice = choose_data_disk({blank, disk("vdc", ContentKind::foreign, "thole-data")});
         CHECK(choice.action == DiskAction::stop);
-        CHECK(contains(choice.message, "The data disk /dev/vdc (serial thole-data) holds an xfs file system. It was not touched."));
+        CHECK(contains(choice.message,
+                       "The data disk /dev/vdc (serial thole-data) holds an xfs file system. It was not touched."));
     }
     SUBCASE("the named disk is partitioned") {
         auto parted = disk("vdc", ContentKind::foreign, "thole-data");
@@ -161,7 +165,8 @@ TEST_CASE("the data disk is chosen, or the node stops") {
         part.partition = true;
         const auto choice = choose_data_disk({blank, parted, part});
         CHECK(choice.action == DiskAction::stop);
-        CHECK(contains(choice.message, "The data disk /dev/vdc (serial thole-data) holds a partition table. It was not touched."));
+        CHECK(contains(choice.message,
+                       "The data disk /dev/vdc (serial thole-data) holds a partition table. It was not touched."));
         part.label = "thole-data";
         CHECK(choose_data_disk({blank, parted, part}).device == 2);
     }
@@ -183,7 +188,8 @@ TEST_CASE("the data disk is chosen, or the node stops") {
     }
     SUBCASE("no disk, and what else is there") {
         CHECK(choose_data_disk({}).action == DiskAction::none);
-        CHECK(contains(choose_data_disk({disk("sda", ContentKind::foreign)}).message, "/dev/sda holds an xfs file system"));
+        CHECK(contains(choose_data_disk({disk("sda", ContentKind::foreign)}).message,
+                       "/dev/sda holds an xfs file system"));
     }
     SUBCASE("a disk that was cut short") {
         auto cut = ours;
@@ -238,7 +244,8 @@ TEST_CASE("block devices as sysfs shows them") {
 
     REQUIRE(make_directories(sys.path() + "/dev/block"));
     REQUIRE(::symlink("../../devices/vda/vda1", (sys.path() + "/dev/block/254:1").c_str()) == 0);
-    CHECK(root_device(sys.path(), "20 1 0:5 / /dev rw - devtmpfs x rw\n21 0 254:1 / / ro - erofs /dev/root ro\n") == "vda1");
+    CHECK(root_device(sys.path(), "20 1 0:5 / /dev rw - devtmpfs x rw\n21 0 254:1 / / ro - erofs /dev/root ro\n") ==
+          "vda1");
     CHECK(root_device(sys.path(), "21 0 0:30 / / rw - overlay overlay rw\n").empty());
     const auto mapper = device("dm-0", "1048576\n");
     REQUIRE(make_directories(mapper + "/slaves/vda1"));
@@ -253,7 +260,7 @@ TEST_CASE("the machine-id is made once and never replaced") {
     REQUIRE(first);
     CHECK(first->size() == 32);
     CHECK(machine_id(path).value_or("") == *first);
-    struct stat information {};
+    struct stat information{};
     REQUIRE(::stat(path.c_str(), &information) == 0);
     CHECK((information.st_mode & 07777U) == 0444);
     CHECK(derived_node_name(*first) == "thole-" + first->substr(0, 6));
@@ -277,8 +284,9 @@ TEST_CASE("sysctls") {
     REQUIRE(make_directories(folder.path() + "/net/ipv4/conf/eth0.1"));
     REQUIRE(replace_file(folder.path() + "/net/ipv4/ip_forward", "0\n", 0644));
     REQUIRE(replace_file(folder.path() + "/net/ipv4/conf/eth0.1/forwarding", "0\n", 0644));
-    const auto failed = apply_sysctls("f", "# comment\n\nnet.ipv4.ip_forward = 1\r\nkernel.nothing=2\nnet/ipv4/conf/eth0.1/forwarding = 1",
-                                      folder.path());
+    const auto failed = apply_sysctls(
+        "f", "# comment\n\nnet.ipv4.ip_forward = 1\r\nkernel.nothing=2\nnet/ipv4/conf/eth0.1/forwarding = 1",
+        folder.path());
     REQUIRE(failed);
     CHECK(*failed == "kernel.nothing (No such file or directory)");
     CHECK(read_file(folder.path() + "/net/ipv4/ip_forward").value_or("").starts_with("1"));
@@ -323,7 +331,7 @@ TEST_CASE("the skeleton fills what is missing and leaves the rest") {
     REQUIRE(replace_file(to + "/lib/kept", "old", 0600));
     REQUIRE(fill_from_skeleton(from, to));
     REQUIRE(fill_from_skeleton(from, to));
-    struct stat information {};
+    struct stat information{};
     REQUIRE(::stat((to + "/lib/chrony").c_str(), &information) == 0);
     CHECK((information.st_mode & 07777U) == 0750);
     CHECK(read_file(to + "/lib/file").value_or("") == "new");
@@ -380,7 +388,7 @@ TEST_CASE("a tree of templates") {
     NodeConfig config;
     CHECK(render_tree(templates, folder.path() + "/etc", config).value_or(-1) == 1);
     CHECK(read_file(folder.path() + "/etc/kubernetes/kubelet.yaml").value_or("") == "dns: cluster.local\n");
-    struct stat information {};
+    struct stat information{};
     REQUIRE(::stat((folder.path() + "/etc/kubernetes/kubelet.yaml").c_str(), &information) == 0);
     CHECK((information.st_mode & 07777U) == 0600);
     REQUIRE(replace_file(templates + "/zz", "${a.b}", 0644));
@@ -392,7 +400,8 @@ TEST_CASE("a tree of templates") {
 
 TEST_CASE("the frame around a message") {
     const auto lines = boxed("one two three\nfour", 12);
-    const std::vector<std::string> expected{"+----------+", "| one two  |", "| three    |", "| four     |", "+----------+"};
+    const std::vector<std::string> expected{"+----------+", "| one two  |", "| three    |", "| four     |",
+                                            "+----------+"};
     CHECK(lines == expected);
     for (const std::string& line : boxed(std::string(100, 'x'), 20)) {
         CHECK(line.size() == 20);

@@ -18,8 +18,12 @@ namespace {
 bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 
 std::vector<const char*> lease_variables() {
-    return {"reason=BOUND", "interface=eth0", "new_ip_address=10.0.2.15", "new_routers=10.0.2.2",
-            "new_domain_name_servers=10.0.2.3 127.0.0.1 nonsense", "new_domain_name=example.org"};
+    return {"reason=BOUND",
+            "interface=eth0",
+            "new_ip_address=10.0.2.15",
+            "new_routers=10.0.2.2",
+            "new_domain_name_servers=10.0.2.3 127.0.0.1 nonsense",
+            "new_domain_name=example.org"};
 }
 
 }  // namespace
