@@ -25,8 +25,8 @@ TRIAL_PORT, TRIAL_VALUE = 0xF4, 0x10
 def qemu_command() -> tuple[str, ...]:
     """argv of QEMU, the same version on every machine.
 
-    Before 8.1, TCG may execute code that another processor is changing: a guest kernel that flips a static key then
-    dies of an int3 of its own (fixed in QEMU by locking pages before they are translated).
+    Under the 7.2 of Debian 12, a guest kernel died of an unexplained int3 in code with a static key (TCG, two
+    processors; reported upstream for 8.0 too). It has not been seen with Debian 13's.
     """
     data = host_tools.unpacked(QEMU) / "usr/share"
     return (*host_tools.tool(QEMU), "-L", f"{data}/qemu", "-L", f"{data}/seabios")
