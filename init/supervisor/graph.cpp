@@ -43,7 +43,7 @@ Status connect(std::vector<GraphNode>& nodes, UnitIndex self) {
     const Unit& unit = nodes[self].unit;
     for (const auto& name : unit.required) {
         const auto other = index_of(nodes, name);
-        if (!other) {
+        if (!other || nodes[*other].unit.leaving) {
             return with_context(concat("unit '", unit.name, "' requires '", name, "'"),
                                 unknown_unit(nodes, name).error());
         }
@@ -62,6 +62,15 @@ Status connect(std::vector<GraphNode>& nodes, UnitIndex self) {
             add_order(nodes, *other, self);
         }
     }
+    for (const auto& name : unit.conflicts) {
+        if (name == unit.name) {
+            return failure(concat("unit '", name, "' conflicts with itself"));
+        }
+        if (const auto other = index_of(nodes, name)) {
+            add_once(nodes[self].conflicts, *other);
+            add_once(nodes[*other].conflicts, self);
+        }
+    }
     for (const auto& name : unit.before) {
         if (const auto other = index_of(nodes, name)) {
             add_order(nodes, self, *other);
@@ -76,6 +85,18 @@ std::string cycle_text(std::span<const GraphNode> nodes, std::span<const UnitInd
         text += concat(nodes[*at].unit.name, " -> ");
     }
     return text + nodes[again].unit.name;
+}
+
+Status check_conflicts(std::span<const GraphNode> nodes) {
+    for (const GraphNode& node : nodes) {
+        for (const UnitIndex other : node.conflicts) {
+            if (std::ranges::find(node.required, other) != node.required.end()) {
+                return failure(concat("unit '", node.unit.name, "' requires '", nodes[other].unit.name,
+                                      "' and conflicts with it"));
+            }
+        }
+    }
+    return {};
 }
 
 /// Depth-first search with a stack of its own: a thousand units in a row must not exhaust PID 1's stack.
@@ -126,7 +147,7 @@ Result<Graph> Graph::build(std::vector<Unit> units) {
         if (!graph.nodes_.empty() && graph.nodes_.back().unit.name == unit.name) {
             return failure(concat("there are two units called '", unit.name, "'"));
         }
-        graph.nodes_.push_back({std::move(unit), {}, {}, {}, {}, {}});
+        graph.nodes_.push_back({std::move(unit), {}, {}, {}, {}, {}, {}});
     }
     for (UnitIndex index = 0; index < graph.nodes_.size(); ++index) {
         if (auto connected = connect(graph.nodes_, index); !connected) {
@@ -135,6 +156,12 @@ Result<Graph> Graph::build(std::vector<Unit> units) {
     }
     if (auto checked = check_cycles(graph.nodes_); !checked) {
         return std::unexpected(checked.error());
+    }
+    if (auto checked = check_conflicts(graph.nodes_); !checked) {
+        return std::unexpected(checked.error());
+    }
+    for (GraphNode& node : graph.nodes_) {
+        node.unit.forget_names();
     }
     return graph;
 }

@@ -19,6 +19,7 @@ struct GraphNode {
     std::vector<UnitIndex> ordered;     // everything that comes first: required, wanted, after, and others' before
     std::vector<UnitIndex> dependents;  // those that require this one
     std::vector<UnitIndex> followers;   // those that are ordered behind this one
+    std::vector<UnitIndex> conflicts;   // both ways
 };
 
 class Graph {

@@ -6,104 +6,160 @@ namespace thole {
 
 namespace {
 
+using enum State;
+
+/// When a row holds; the first row that does is taken.
+enum class When : std::uint8_t {
+    always,
+    sleeps,         // it waits for its timer or its sockets, which have not called
+    has_helper,     // a command is still to be run
+    is_oneshot,
+    stays_done,     // a oneshot that remains done when it has ended well
+    has_forked,     // a forking service whose first process has ended well
+    is_patient,     // what is left of it may end by itself, and SIGKILL was not sent yet
+    must_finish,    // post-stop commands are to be run now
+    must_finish_late,  // post-stop commands were put off until the stop
+};
+
+/// `outcome` stands for the state that after_run() finds.
+constexpr State outcome = static_cast<State>(kStates);
+
+struct Row {
+    State from;
+    Event event;
+    When when;
+    State next;
+    Action action;
+};
+
+using enum When;
+using enum Action;
+
+constexpr std::array kTable{
+    Row{stopped, Event::start, always, waiting, none},
+    Row{skipped, Event::start, always, waiting, none},
+    Row{skipped, Event::stop, always, stopped, none},
+    Row{failed, Event::start, always, waiting, none},
+    Row{failed, Event::stop, always, stopped, none},
+    Row{done, Event::start, stays_done, done, none},
+    Row{done, Event::start, always, waiting, none},
+    Row{done, Event::stop, must_finish_late, finishing, run_helper},
+    Row{done, Event::stop, always, stopped, none},
+
+    Row{waiting, Event::admitted, sleeps, idle, arm},
+    Row{waiting, Event::admitted, has_helper, preparing, run_helper},
+    Row{waiting, Event::admitted, always, starting, spawn},
+    Row{waiting, Event::unmet, always, skipped, none},
+    Row{waiting, Event::refused, always, failed, none},
+    Row{waiting, Event::stop, always, stopped, none},
+
+    Row{idle, Event::start, always, waiting, none},
+    Row{idle, Event::activated, always, waiting, none},
+    Row{idle, Event::timeout, always, waiting, none},
+    Row{idle, Event::spawn_failed, always, outcome, none},
+    Row{idle, Event::stop, always, stopped, none},
+
+    Row{preparing, Event::helper_done, has_helper, preparing, run_helper},
+    Row{preparing, Event::helper_done, always, starting, spawn},
+    Row{preparing, Event::helper_failed, always, clearing, clear},
+    Row{preparing, Event::spawn_failed, always, clearing, clear},
+    Row{preparing, Event::stop, always, stopping, send_stop_signal},
+    Row{preparing, Event::timeout, always, stopping, send_stop_signal},
+
+    Row{starting, Event::became_ready, is_oneshot, starting, none},
+    Row{starting, Event::became_ready, always, ready, none},
+    Row{starting, Event::exited, has_forked, starting, adopt},
+    Row{starting, Event::exited, always, clearing, clear},
+    Row{starting, Event::spawn_failed, always, clearing, clear},
+    Row{starting, Event::stop, always, stopping, send_stop_signal},
+    Row{starting, Event::timeout, always, stopping, send_stop_signal},
+
+    Row{ready, Event::exited, always, clearing, clear},
+    Row{ready, Event::stop, always, stopping, send_stop_signal},
+    Row{ready, Event::unhealthy, always, stopping, abort},
+
+    Row{stopping, Event::exited, always, clearing, clear},
+    Row{stopping, Event::timeout, always, stopping, kill_all},
+
+    Row{clearing, Event::timeout, is_patient, clearing, kill_all},
+    Row{clearing, Event::emptied, must_finish, finishing, run_helper},
+    Row{clearing, Event::timeout, must_finish, finishing, run_helper},
+    Row{clearing, Event::emptied, always, outcome, none},
+    Row{clearing, Event::timeout, always, outcome, none},
+
+    Row{finishing, Event::helper_done, has_helper, finishing, run_helper},
+    Row{finishing, Event::helper_done, always, outcome, none},
+    Row{finishing, Event::timeout, always, outcome, kill_all},
+
+    Row{delayed, Event::timeout, always, waiting, none},
+    Row{delayed, Event::start, always, waiting, none},
+    Row{delayed, Event::stop, always, stopped, none},
+};
+
+bool stays(const Circumstances& run) {
+    return run.type == ServiceType::oneshot && run.remain && run.succeeded && run.wanted && !run.triggered;
+}
+
+bool holds(When when, const Circumstances& run) {
+    switch (when) {
+        case always: return true;
+        case sleeps: return run.triggered && !run.activated;
+        case has_helper: return run.helper_left;
+        case is_oneshot: return run.type == ServiceType::oneshot;
+        case stays_done: return run.remain;
+        case has_forked: return run.type == ServiceType::forking && run.succeeded;
+        case is_patient: return run.kill == KillMode::cgroup && !run.force_killed;
+        case must_finish: return run.helper_left && !stays(run);
+        case must_finish_late: return run.helper_left && run.remain;
+    }
+    return false;
+}
+
 /// Where a service goes when its last process is gone.
 State after_run(const Circumstances& run) {
     if (!run.wanted) {
-        return State::stopped;
+        return stopped;
+    }
+    const bool again = run.starved || run.restart == RestartPolicy::always ||
+                       (run.restart == RestartPolicy::on_failure && !run.succeeded);
+    if (run.triggered) {
+        return run.limited ? failed : run.succeeded ? idle : delayed;  // the delay keeps what fails from running hot
     }
     if (run.type == ServiceType::oneshot && run.succeeded) {
-        return State::done;
+        return done;
     }
-    const bool again =
-        run.restart == RestartPolicy::always || (run.restart == RestartPolicy::on_failure && !run.succeeded);
     if (again) {
-        return State::delayed;
+        return run.limited ? failed : delayed;
     }
-    return run.succeeded ? State::stopped : State::failed;
-}
-
-Transition from_rest(State state, Event event) {
-    return event == Event::start ? Transition{State::waiting} : Transition{state};
-}
-
-Transition from_waiting(Event event) {
-    switch (event) {
-        case Event::admitted: return {State::starting, Action::spawn};
-        case Event::unmet: return {State::skipped};
-        case Event::refused: return {State::failed};
-        case Event::stop: return {State::stopped};
-        default: return {State::waiting};
-    }
-}
-
-Transition from_starting(Event event, const Circumstances& run) {
-    switch (event) {
-        case Event::became_ready: return {run.type == ServiceType::oneshot ? State::starting : State::ready};
-        case Event::exited: return {State::clearing, Action::clear};
-        case Event::spawn_failed: return {after_run(run)};
-        case Event::stop:
-        case Event::timeout: return {State::stopping, Action::send_stop_signal};
-        default: return {State::starting};
-    }
-}
-
-Transition from_ready(Event event) {
-    switch (event) {
-        case Event::exited: return {State::clearing, Action::clear};
-        case Event::stop: return {State::stopping, Action::send_stop_signal};
-        default: return {State::ready};
-    }
-}
-
-Transition from_stopping(Event event) {
-    switch (event) {
-        case Event::exited: return {State::clearing, Action::clear};
-        case Event::timeout: return {State::stopping, Action::kill_all};
-        default: return {State::stopping};
-    }
-}
-
-Transition from_clearing(Event event, const Circumstances& run) {
-    const bool over = event == Event::emptied || event == Event::timeout;
-    return {over ? after_run(run) : State::clearing};
-}
-
-Transition from_delayed(Event event) {
-    switch (event) {
-        case Event::timeout:
-        case Event::start: return {State::waiting};
-        case Event::stop: return {State::stopped};
-        default: return {State::delayed};
-    }
+    return run.succeeded ? stopped : failed;
 }
 
 }  // namespace
 
 Transition transition(State state, Event event, const Circumstances& circumstances) {
-    switch (state) {
-        case State::stopped:
-        case State::done:
-        case State::skipped:
-        case State::failed: return event == Event::stop ? Transition{State::stopped} : from_rest(state, event);
-        case State::waiting: return from_waiting(event);
-        case State::starting: return from_starting(event, circumstances);
-        case State::ready: return from_ready(event);
-        case State::stopping: return from_stopping(event);
-        case State::clearing: return from_clearing(event, circumstances);
-        case State::delayed: return from_delayed(event);
+    for (const Row& row : kTable) {
+        if (row.from != state || row.event != event || !holds(row.when, circumstances)) {
+            continue;
+        }
+        if (row.next != outcome) {
+            return {row.next, row.action};
+        }
+        const State next = after_run(circumstances);
+        return {next, next == idle ? arm : row.action};
     }
     return {state};
 }
 
-bool satisfies(State state) { return state == State::ready || state == State::done || state == State::skipped; }
+bool satisfies(State state) { return state == ready || state == idle || state == done || state == skipped; }
 
 bool at_rest(State state) {
-    return state == State::stopped || state == State::done || state == State::skipped || state == State::failed;
+    return state == stopped || state == idle || state == done || state == skipped || state == failed;
 }
 
 std::string_view to_text(State state) {
-    static constexpr std::array<std::string_view, 10> kNames{"stopped",  "waiting", "starting", "ready",   "stopping",
-                                                             "clearing", "delayed", "done",     "skipped", "failed"};
+    static constexpr std::array<std::string_view, kStates> kNames{
+        "stopped",  "waiting",   "idle",    "preparing", "starting", "ready", "stopping",
+        "clearing", "finishing", "delayed", "done",      "skipped",  "failed"};
     return kNames[static_cast<std::size_t>(state)];
 }
 

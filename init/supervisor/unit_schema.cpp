@@ -1,299 +1,467 @@
 #include "supervisor/unit_schema.hpp"
 
-#include <algorithm>
 #include <array>
 #include <csignal>
+
+#include "supervisor/unit_values.hpp"
 
 namespace thole {
 
 namespace {
 
-template <typename Value>
-struct Choice {
-    std::string_view name;
-    Value value;
-};
-
-constexpr std::array kTypes{Choice{"simple", ServiceType::simple}, Choice{"oneshot", ServiceType::oneshot}};
-constexpr std::array kReadiness{Choice{"started", Readiness::started}, Choice{"notify", Readiness::notify},
-                                Choice{"tcp", Readiness::tcp}, Choice{"unix", Readiness::unix_socket},
-                                Choice{"exec", Readiness::exec}};
-constexpr std::array kRestart{Choice{"always", RestartPolicy::always}, Choice{"on-failure", RestartPolicy::on_failure},
-                              Choice{"never", RestartPolicy::never}};
-constexpr std::array kKill{Choice{"cgroup", KillMode::cgroup}, Choice{"process", KillMode::process}};
-constexpr std::array kSignals{Choice{"TERM", SIGTERM}, Choice{"INT", SIGINT},   Choice{"QUIT", SIGQUIT},
-                              Choice{"HUP", SIGHUP},   Choice{"USR1", SIGUSR1}, Choice{"USR2", SIGUSR2},
-                              Choice{"KILL", SIGKILL}};
-
-template <typename Value, std::size_t Count>
-Status choose(const std::array<Choice<Value>, Count>& choices, std::string_view text, Value& out) {
-    std::string allowed;
-    for (const auto& choice : choices) {
-        if (choice.name == text) {
-            out = choice.value;
-            return {};
-        }
-        allowed += concat(allowed.empty() ? "" : ", ", choice.name);
-    }
-    return failure(concat("'", text, "' is not one of ", allowed));
-}
-
-template <typename Value, std::size_t Count>
-std::string_view name_of(const std::array<Choice<Value>, Count>& choices, Value value) {
-    return std::ranges::find(choices, value, &Choice<Value>::value)->name;
-}
-
-/// Puts a parsed value into a field, or hands the error on.
-template <typename Value, typename Field>
-Status store(Result<Value> parsed, Field& field) {
-    if (!parsed) {
-        return std::unexpected(parsed.error());
-    }
-    field = static_cast<Field>(*parsed);
-    return {};
-}
-
-Status add_words(std::string_view value, std::vector<std::string>& out) {
-    for (const auto word : split_words(value)) {
-        out.emplace_back(word);
-    }
-    return {};
-}
-
-Status add_condition(Unit& unit, Condition::Kind kind, std::string_view value) {
-    const bool negated = value.starts_with('!');
-    const auto subject = trim(value.substr(negated ? 1 : 0));
-    if (subject.empty()) {
-        return failure("the condition names nothing");
-    }
-    unit.conditions.push_back({kind, negated, std::string(subject)});
-    return {};
-}
-
-/// A list of arguments in which the node's configuration is put in after splitting, so that a value with spaces stays
-/// one argument.
-Status add_arguments(std::string_view value, const Expander& expand, std::vector<std::string>& out) {
-    auto arguments = split_command(value);
-    if (!arguments) {
-        return std::unexpected(arguments.error());
-    }
-    for (const std::string& argument : *arguments) {
-        auto expanded = expand(argument);
-        if (!expanded) {
-            return std::unexpected(expanded.error());
-        }
-        out.push_back(std::move(*expanded));
-    }
-    return {};
-}
-
-Status absolute_path(std::string_view value, std::string& out) {
-    if (!value.starts_with('/') || value.find("/../") != std::string_view::npos) {
-        return failure(concat("'", value, "' is not an absolute path"));
-    }
-    out = value;
-    return {};
-}
-
-Status set_cgroup(Unit& unit, std::string_view file, std::string value) {
-    unit.cgroup.push_back({std::string(file), std::move(value)});
-    return {};
-}
-
-Status set_cgroup_size(Unit& unit, std::string_view file, std::string_view value) {
-    if (value == "max") {
-        return set_cgroup(unit, file, "max");
-    }
-    const auto size = parse_size(value);
-    return size ? set_cgroup(unit, file, to_text(*size)) : Status(std::unexpected(size.error()));
-}
-
-Status set_cgroup_number(Unit& unit, std::string_view file, std::string_view value, std::int64_t most) {
-    const auto number = parse_integer(value, 1, most);
-    return number ? set_cgroup(unit, file, to_text(*number)) : Status(std::unexpected(number.error()));
-}
-
-/// cpu.max: "PERCENT%" of one CPU becomes quota and period; "max" takes the limit away.
-Status set_cpu_max(Unit& unit, std::string_view value) {
-    if (value == "max") {
-        return set_cgroup(unit, "cpu.max", "max 100000");
-    }
-    if (!value.ends_with('%')) {
-        return failure(concat("'", value, "' is not a share of one CPU such as 50% or 200%, or max"));
-    }
-    const auto percent = parse_integer(value.substr(0, value.size() - 1), 1, 1'000'000);
-    if (!percent) {
-        return std::unexpected(percent.error());
-    }
-    return set_cgroup(unit, "cpu.max", concat(*percent * 1000, " 100000"));
-}
-
 using Form = UnitKey::Form;
+using Kind = UnitKey::Kind;
 
-// Captureless lambdas keep each key's rule beside its documentation.
+template <typename Enumeration>
+consteval Choice choice(std::string_view name, Enumeration value) {
+    return {name, static_cast<int>(value)};
+}
+
+constexpr std::array kTypes{choice("simple", ServiceType::simple), choice("oneshot", ServiceType::oneshot),
+                            choice("forking", ServiceType::forking)};
+constexpr std::array kReadiness{choice("started", Readiness::started), choice("notify", Readiness::notify),
+                                choice("fd", Readiness::fd),           choice("tcp", Readiness::tcp),
+                                choice("unix", Readiness::unix_socket), choice("file", Readiness::file),
+                                choice("exec", Readiness::exec)};
+constexpr std::array kRestart{choice("always", RestartPolicy::always), choice("on-failure", RestartPolicy::on_failure),
+                              choice("never", RestartPolicy::never)};
+constexpr std::array kKill{choice("cgroup", KillMode::cgroup), choice("mixed", KillMode::mixed),
+                           choice("process", KillMode::process)};
+constexpr std::array kSignals{choice("TERM", SIGTERM), choice("INT", SIGINT),   choice("QUIT", SIGQUIT),
+                              choice("HUP", SIGHUP),   choice("USR1", SIGUSR1), choice("USR2", SIGUSR2),
+                              choice("KILL", SIGKILL), choice("WINCH", SIGWINCH)};
+
+// Captureless lambdas keep the field beside its documentation.
 constexpr std::array kKeys{
-    UnitKey{"unit", "description", Form::single,
-            [](Unit& unit, std::string_view value, const Expander&) -> Status {
-                unit.description = value;
-                return {};
-            },
-            "text", "One line for people."},
-    UnitKey{"unit", "requires", Form::joined,
-            [](Unit& unit, std::string_view value, const Expander&) { return add_words(value, unit.required); },
-            "unit names", "Must be ready first; started with this unit; if one fails, this one does not start."},
-    UnitKey{"unit", "wants", Form::joined,
-            [](Unit& unit, std::string_view value, const Expander&) { return add_words(value, unit.wanted); },
-            "unit names", "Started with this unit and waited for, but a failure is no obstacle."},
-    UnitKey{"unit", "after", Form::joined,
-            [](Unit& unit, std::string_view value, const Expander&) { return add_words(value, unit.after); },
-            "unit names", "Order only: if it is being started, this one waits for it."},
-    UnitKey{"unit", "before", Form::joined,
-            [](Unit& unit, std::string_view value, const Expander&) { return add_words(value, unit.before); },
-            "unit names", "Order only: the other side of `after`."},
-    UnitKey{"unit", "condition-path", Form::each,
-            [](Unit& unit, std::string_view value, const Expander&) {
-                return add_condition(unit, Condition::Kind::path, value);
-            },
-            "a path, `!` negates", "Where it does not hold the unit is skipped, which satisfies its dependents."},
-    UnitKey{"unit", "condition-key", Form::each,
-            [](Unit& unit, std::string_view value, const Expander&) {
-                return add_condition(unit, Condition::Kind::key, value);
-            },
-            "`section.key` or `section.key=value`, `!` negates",
-            "The same for a key of node.ini that is set and not `no`."},
+    UnitKey{.section = "unit",
+            .key = "description",
+            .store = {.text = [](Unit& unit) -> std::string& { return unit.description; }},
+            .allowed = "text",
+            .meaning = "One line for people."},
+    UnitKey{.section = "unit",
+            .key = "requires",
+            .form = Form::joined,
+            .kind = Kind::words,
+            .store = {.list = [](Unit& unit) -> std::vector<std::string>& { return unit.required; }},
+            .allowed = "unit names",
+            .meaning = "Must be ready first; started with this unit; if one fails, this one does not start."},
+    UnitKey{.section = "unit",
+            .key = "wants",
+            .form = Form::joined,
+            .kind = Kind::words,
+            .store = {.list = [](Unit& unit) -> std::vector<std::string>& { return unit.wanted; }},
+            .allowed = "unit names",
+            .meaning = "Started with this unit and waited for, but a failure is no obstacle."},
+    UnitKey{.section = "unit",
+            .key = "after",
+            .form = Form::joined,
+            .kind = Kind::words,
+            .store = {.list = [](Unit& unit) -> std::vector<std::string>& { return unit.after; }},
+            .allowed = "unit names",
+            .meaning = "Order only: if it is being started, this one waits for it."},
+    UnitKey{.section = "unit",
+            .key = "before",
+            .form = Form::joined,
+            .kind = Kind::words,
+            .store = {.list = [](Unit& unit) -> std::vector<std::string>& { return unit.before; }},
+            .allowed = "unit names",
+            .meaning = "Order only: the other side of `after`."},
+    UnitKey{.section = "unit",
+            .key = "conflicts",
+            .form = Form::joined,
+            .kind = Kind::words,
+            .store = {.list = [](Unit& unit) -> std::vector<std::string>& { return unit.conflicts; }},
+            .allowed = "unit names",
+            .meaning = "Never run beside this one: the start of either stops the other first."},
+    UnitKey{.section = "unit",
+            .key = "enabled",
+            .kind = Kind::boolean,
+            .store = {.number = [](Unit& unit, std::int64_t value) { unit.enabled = value != 0; }},
+            .meaning = "Whether the start of the node starts it. Default yes. `thole enable` and `disable` set it."},
+    UnitKey{.section = "unit",
+            .key = "roles",
+            .form = Form::joined,
+            .kind = Kind::special,
+            .store = {.special = add_roles},
+            .allowed = "words",
+            .meaning = "Only on a node that has one of these in node.ini's `node.roles`; elsewhere it is skipped."},
+    UnitKey{.section = "unit",
+            .key = "condition-path",
+            .form = Form::each,
+            .kind = Kind::special,
+            .store = {.special = [](Unit& unit, std::string_view value,
+                                    const Expander&) { return add_condition(unit, Condition::Kind::path, value); }},
+            .allowed = "a path, `!` negates",
+            .meaning = "Where it does not hold the unit is skipped, which satisfies its dependents."},
+    UnitKey{.section = "unit",
+            .key = "condition-key",
+            .form = Form::each,
+            .kind = Kind::special,
+            .store = {.special = [](Unit& unit, std::string_view value,
+                                    const Expander&) { return add_condition(unit, Condition::Kind::key, value); }},
+            .allowed = "`section.key` or `section.key=value`, `!` negates",
+            .meaning = "The same for a key of node.ini that is set and not `no`."},
+    UnitKey{.section = "unit",
+            .key = "condition-kernel-argument",
+            .form = Form::each,
+            .kind = Kind::special,
+            .store = {.special =
+                          [](Unit& unit, std::string_view value, const Expander&) {
+                              return add_condition(unit, Condition::Kind::kernel_argument, value);
+                          }},
+            .allowed = "`name` or `name=value`, `!` negates",
+            .meaning = "The same for a word of the kernel's command line."},
+    UnitKey{.section = "unit",
+            .key = "condition-container",
+            .form = Form::each,
+            .kind = Kind::special,
+            .store = {.special = add_container_condition},
+            .allowed = "yes, no",
+            .meaning = "The same for a node that runs in a container, or does not."},
 
-    UnitKey{"service", "type", Form::single,
-            [](Unit& unit, std::string_view value, const Expander&) { return choose(kTypes, value, unit.type); },
-            "simple, oneshot", "A oneshot is ready when its command has ended with 0, and stays so."},
-    UnitKey{
-        "service", "command", Form::joined,
-        [](Unit& unit, std::string_view value, const Expander& expand) {
-            return add_arguments(value, expand, unit.command);
-        },
-        "program and arguments",
-        "No shell. `${section.key}` is node.ini's value, `${NAME}` the service's environment; indented lines go on."},
-    UnitKey{"service", "environment", Form::joined,
-            [](Unit& unit, std::string_view value, const Expander& expand) {
-                return add_arguments(value, expand, unit.environment);
-            },
-            "NAME=value ...", "Added to the environment."},
-    UnitKey{"service", "environment-file", Form::each,
-            [](Unit& unit, std::string_view value, const Expander&) {
-                return absolute_path(value, unit.environment_files.emplace_back());
-            },
-            "a path", "Lines NAME=value, read at each start; a missing file is an error of the start."},
-    UnitKey{"service", "user", Form::single,
-            [](Unit& unit, std::string_view value, const Expander&) -> Status {
-                unit.user = value;
-                return {};
-            },
-            "a user name", "Default root."},
-    UnitKey{"service", "working-directory", Form::single,
-            [](Unit& unit, std::string_view value, const Expander&) {
-                return absolute_path(value, unit.working_directory);
-            },
-            "a path", "Default /."},
-    UnitKey{
-        "service", "readiness", Form::single,
-        [](Unit& unit, std::string_view value, const Expander&) { return choose(kReadiness, value, unit.readiness); },
-        "started, notify, tcp, unix, exec", "When the service counts as ready; notify is sd_notify(3)'s READY=1."},
-    UnitKey{"service", "readiness-target", Form::single,
-            [](Unit& unit, std::string_view value, const Expander& expand) {
-                return store(expand(value), unit.readiness_target);
-            },
-            "ADDRESS:PORT, a path, or a command", "What tcp, unix or exec ask; asked again until it answers."},
-    UnitKey{"service", "readiness-timeout", Form::single,
-            [](Unit& unit, std::string_view value, const Expander&) {
-                return store(parse_duration(value), unit.readiness_timeout);
-            },
-            "a time, 0 = none", "After it a start has failed. Default 90s."},
-    UnitKey{"service", "restart", Form::single,
-            [](Unit& unit, std::string_view value, const Expander&) { return choose(kRestart, value, unit.restart); },
-            "always, on-failure, never", "Default on-failure."},
-    UnitKey{"service", "restart-delay", Form::single,
-            [](Unit& unit, std::string_view value, const Expander&) {
-                return store(parse_duration(value), unit.restart_delay);
-            },
-            "a time", "Before the first restart; doubled each time. Default 200ms."},
-    UnitKey{"service", "restart-delay-max", Form::single,
-            [](Unit& unit, std::string_view value, const Expander&) {
-                return store(parse_duration(value), unit.restart_delay_max);
-            },
-            "a time", "The longest delay. Default 30s. A minute of health starts again with the first."},
-    UnitKey{
-        "service", "stop-signal", Form::single,
-        [](Unit& unit, std::string_view value, const Expander&) { return choose(kSignals, value, unit.stop_signal); },
-        "TERM, INT, QUIT, HUP, USR1, USR2, KILL", "Sent to the main process. Default TERM."},
-    UnitKey{"service", "stop-timeout", Form::single,
-            [](Unit& unit, std::string_view value, const Expander&) {
-                return store(parse_duration(value), unit.stop_timeout);
-            },
-            "a time", "After it comes SIGKILL. Default 10s."},
-    UnitKey{"service", "kill", Form::single,
-            [](Unit& unit, std::string_view value, const Expander&) { return choose(kKill, value, unit.kill); },
-            "cgroup, process", "What dies with the main process: all of its cgroup, or nothing (container runtimes)."},
-    UnitKey{"service", "oom-score-adjust", Form::single,
-            [](Unit& unit, std::string_view value, const Expander&) {
-                return store(parse_integer(value, -1000, 1000), unit.oom_score_adjust.emplace());
-            },
-            "-1000 to 1000", "See proc(5). Default 0."},
-    UnitKey{"service", "nice", Form::single,
-            [](Unit& unit, std::string_view value, const Expander&) {
-                return store(parse_integer(value, -20, 19), unit.nice);
-            },
-            "-20 to 19", "See setpriority(2)."},
+    UnitKey{.section = "service",
+            .key = "type",
+            .kind = Kind::choice,
+            .store = {.number = [](Unit& unit,
+                                   std::int64_t value) { unit.type = static_cast<ServiceType>(value); }},
+            .choices = kTypes,
+            .meaning = "A oneshot is ready when its command has ended with 0. A forking one goes into the background by "
+                       "itself and leaves its main process in `pid-file`."},
+    UnitKey{.section = "service",
+            .key = "remain",
+            .kind = Kind::boolean,
+            .store = {.number = [](Unit& unit, std::int64_t value) { unit.remain = value != 0; }},
+            .meaning = "Of a oneshot: yes, it stays done until it is stopped, and `post-stop` runs then; no, `post-stop` "
+                       "runs at once and each start runs it again. Default yes."},
+    UnitKey{.section = "service",
+            .key = "pid-file",
+            .kind = Kind::path,
+            .store = {.text = [](Unit& unit) -> std::string& { return unit.pid_file; }},
+            .allowed = "a path",
+            .meaning = "Where a forking service writes the number of its main process; removed before each start."},
+    UnitKey{.section = "service",
+            .key = "command",
+            .form = Form::joined,
+            .kind = Kind::arguments,
+            .store = {.list = [](Unit& unit) -> std::vector<std::string>& { return unit.command; }},
+            .allowed = "program and arguments",
+            .meaning = "No shell. `${section.key}` is node.ini's value, `${NAME}` the service's environment; indented "
+                       "lines go on."},
+    UnitKey{.section = "service",
+            .key = "pre-start",
+            .form = Form::each,
+            .kind = Kind::special,
+            .store = {.special = [](Unit& unit, std::string_view value,
+                                    const Expander& expand) { return add_command(value, expand, unit.pre_start); }},
+            .allowed = "program and arguments",
+            .meaning = "Run one after the other before the command, as the same user; one that fails ends the start."},
+    UnitKey{.section = "service",
+            .key = "post-stop",
+            .form = Form::each,
+            .kind = Kind::special,
+            .store = {.special = [](Unit& unit, std::string_view value,
+                                    const Expander& expand) { return add_command(value, expand, unit.post_stop); }},
+            .allowed = "program and arguments",
+            .meaning = "Run when the last process is gone, however it ended; a failure is only said."},
+    UnitKey{.section = "service",
+            .key = "environment",
+            .form = Form::joined,
+            .kind = Kind::arguments,
+            .store = {.list = [](Unit& unit) -> std::vector<std::string>& { return unit.environment; }},
+            .allowed = "NAME=value ...",
+            .meaning = "Added to the environment."},
+    UnitKey{.section = "service",
+            .key = "environment-file",
+            .form = Form::each,
+            .kind = Kind::one_path,
+            .store = {.list = [](Unit& unit) -> std::vector<std::string>& { return unit.environment_files; }},
+            .allowed = "a path",
+            .meaning = "Lines NAME=value, read at each start; a missing file is an error of the start."},
+    UnitKey{.section = "service",
+            .key = "user",
+            .store = {.text = [](Unit& unit) -> std::string& { return unit.user; }},
+            .allowed = "a user name",
+            .meaning = "Default root."},
+    UnitKey{.section = "service",
+            .key = "group",
+            .store = {.text = [](Unit& unit) -> std::string& { return unit.group; }},
+            .allowed = "a group name",
+            .meaning = "Default: the user's own."},
+    UnitKey{.section = "service",
+            .key = "groups",
+            .form = Form::joined,
+            .kind = Kind::words,
+            .store = {.list = [](Unit& unit) -> std::vector<std::string>& { return unit.confined().groups; }},
+            .allowed = "group names",
+            .meaning = "Supplementary groups."},
+    UnitKey{.section = "service",
+            .key = "working-directory",
+            .kind = Kind::path,
+            .store = {.text = [](Unit& unit) -> std::string& { return unit.working_directory; }},
+            .allowed = "a path",
+            .meaning = "Default /."},
+    UnitKey{.section = "service",
+            .key = "umask",
+            .kind = Kind::special,
+            .store = {.special = set_umask},
+            .allowed = "three octal digits",
+            .meaning = "See umask(2). Default 022."},
+    UnitKey{.section = "service",
+            .key = "limits",
+            .form = Form::joined,
+            .kind = Kind::special,
+            .store = {.special = add_limits},
+            .allowed = "NAME=SOFT[:HARD] ...",
+            .meaning = "Resource limits by the names of setrlimit(2) in small letters, such as `nofile=65536 "
+                       "core=0:infinity`; sizes may have K, M, G. Default: nofile 1048576, nproc and memlock without."},
+    UnitKey{.section = "service",
+            .key = "nice",
+            .kind = Kind::number,
+            .store = {.number = [](Unit& unit, std::int64_t value) { unit.nice = static_cast<int>(value); }},
+            .least = -20,
+            .most = 19,
+            .meaning = "See setpriority(2)."},
+    UnitKey{.section = "service",
+            .key = "oom-score-adjust",
+            .kind = Kind::number,
+            .store = {.number = [](Unit& unit,
+                                   std::int64_t value) { unit.oom_score_adjust = static_cast<int>(value); }},
+            .least = -1000,
+            .most = 1000,
+            .meaning = "See proc(5). Default 0."},
+    UnitKey{.section = "service",
+            .key = "capabilities",
+            .form = Form::joined,
+            .kind = Kind::special,
+            .store = {.special = set_capabilities},
+            .allowed = "names such as `net_admin`, or `none`",
+            .meaning = "All that the service can ever have (the bounding set of capabilities(7)). Default: all."},
+    UnitKey{.section = "service",
+            .key = "ambient-capabilities",
+            .form = Form::joined,
+            .kind = Kind::special,
+            .store = {.special = set_ambient_capabilities},
+            .allowed = "names such as `net_bind_service`",
+            .meaning = "Capabilities that a service that is not root has."},
+    UnitKey{.section = "service",
+            .key = "no-new-privileges",
+            .kind = Kind::boolean,
+            .store = {.number = [](Unit& unit,
+                                   std::int64_t value) { unit.confined().no_new_privileges = value != 0; }},
+            .meaning = "Programs with set-user-id or file capabilities give nothing; see prctl(2)."},
+    UnitKey{.section = "service",
+            .key = "private-tmp",
+            .kind = Kind::boolean,
+            .store = {.number = [](Unit& unit, std::int64_t value) { unit.confined().private_tmp = value != 0; }},
+            .meaning = "An empty /tmp and /var/tmp of its own, gone with the service."},
+    UnitKey{.section = "service",
+            .key = "read-only-paths",
+            .form = Form::joined,
+            .kind = Kind::path_list,
+            .store = {.list = [](Unit& unit) -> std::vector<std::string>& { return unit.confined().read_only_paths; }},
+            .allowed = "paths",
+            .meaning = "The service cannot write below these."},
+    UnitKey{.section = "service",
+            .key = "readiness",
+            .kind = Kind::choice,
+            .store = {.number = [](Unit& unit,
+                                   std::int64_t value) { unit.readiness = static_cast<Readiness>(value); }},
+            .choices = kReadiness,
+            .meaning = "When the service counts as ready; notify is sd_notify(3)'s READY=1, fd a line end on a descriptor."},
+    UnitKey{.section = "service",
+            .key = "readiness-target",
+            .kind = Kind::expanded,
+            .store = {.text = [](Unit& unit) -> std::string& { return unit.readiness_target; }},
+            .allowed = "ADDRESS:PORT, a path, a command, a number",
+            .meaning = "What tcp, unix, file or exec ask, again until it answers; a file is removed before the start. "
+                       "Of fd the descriptor's number, default 3 and after those of [socket]."},
+    UnitKey{.section = "service",
+            .key = "readiness-timeout",
+            .kind = Kind::duration,
+            .store = {.number = [](Unit& unit, std::int64_t value) { unit.readiness_timeout = Milliseconds(value); }},
+            .allowed = "a time, 0 = none",
+            .meaning = "After it a start has failed, `pre-start` included. Default 90s."},
+    UnitKey{.section = "service",
+            .key = "restart",
+            .kind = Kind::choice,
+            .store = {.number = [](Unit& unit,
+                                   std::int64_t value) { unit.restart = static_cast<RestartPolicy>(value); }},
+            .choices = kRestart,
+            .meaning = "Default on-failure."},
+    UnitKey{.section = "service",
+            .key = "restart-delay",
+            .kind = Kind::duration,
+            .store = {.number = [](Unit& unit, std::int64_t value) { unit.restart_delay = Milliseconds(value); }},
+            .meaning = "Before the first restart; doubled each time. Default 200ms."},
+    UnitKey{.section = "service",
+            .key = "restart-delay-max",
+            .kind = Kind::duration,
+            .store = {.number = [](Unit& unit, std::int64_t value) { unit.restart_delay_max = Milliseconds(value); }},
+            .meaning = "The longest delay. Default 30s."},
+    UnitKey{.section = "service",
+            .key = "restart-reset",
+            .kind = Kind::duration,
+            .store = {.number = [](Unit& unit, std::int64_t value) { unit.restart_reset = Milliseconds(value); }},
+            .meaning = "After so long in health the delay starts again with the first. Default 1m."},
+    UnitKey{.section = "service",
+            .key = "start-limit-count",
+            .kind = Kind::number,
+            .store = {.number = [](Unit& unit, std::int64_t value) { unit.start_limit_count = static_cast<int>(value); }},
+            .least = 0,
+            .most = 10'000,
+            .meaning = "So many starts within `start-limit-interval`, and the unit has failed. Default 0: no limit."},
+    UnitKey{.section = "service",
+            .key = "start-limit-interval",
+            .kind = Kind::duration,
+            .store = {.number = [](Unit& unit, std::int64_t value) { unit.start_limit_interval = Milliseconds(value); }},
+            .meaning = "Default 10s."},
+    UnitKey{.section = "service",
+            .key = "stop-signal",
+            .kind = Kind::choice,
+            .store = {.number = [](Unit& unit, std::int64_t value) { unit.stop_signal = static_cast<int>(value); }},
+            .choices = kSignals,
+            .meaning = "Default TERM. SIGCONT follows it, for a process that is stopped."},
+    UnitKey{.section = "service",
+            .key = "stop-timeout",
+            .kind = Kind::duration,
+            .store = {.number = [](Unit& unit, std::int64_t value) { unit.stop_timeout = Milliseconds(value); }},
+            .meaning = "After it comes SIGKILL. Default 10s."},
+    UnitKey{.section = "service",
+            .key = "kill",
+            .kind = Kind::choice,
+            .store = {.number = [](Unit& unit, std::int64_t value) { unit.kill = static_cast<KillMode>(value); }},
+            .choices = kKill,
+            .meaning = "cgroup: the stop signal goes to every process, and SIGKILL to what is left after the timeout; "
+                       "mixed: the signal to the main process, SIGKILL to what it leaves; process: the main process "
+                       "alone (container runtimes). Default cgroup."},
+    UnitKey{.section = "service",
+            .key = "reload-signal",
+            .kind = Kind::choice,
+            .store = {.number = [](Unit& unit, std::int64_t value) { unit.reload_signal = static_cast<int>(value); }},
+            .choices = kSignals,
+            .meaning = "What `thole reload NAME` sends to the main process. Default: none, such a reload is refused."},
+    UnitKey{.section = "service",
+            .key = "watchdog",
+            .kind = Kind::duration,
+            .store = {.number = [](Unit& unit, std::int64_t value) { unit.watchdog = Milliseconds(value); }},
+            .allowed = "a time, 0 = none",
+            .meaning = "A ready service that has not said WATCHDOG=1 (sd_notify(3)) for so long gets SIGABRT and counts "
+                       "as failed. Default 0."},
 
-    UnitKey{"cgroup", "cpu.weight", Form::single,
-            [](Unit& unit, std::string_view value, const Expander&) {
-                return set_cgroup_number(unit, "cpu.weight", value, 10'000);
-            },
-            "1 to 10000", "Share of CPU under contention."},
-    UnitKey{"cgroup", "cpu.max", Form::single,
-            [](Unit& unit, std::string_view value, const Expander&) { return set_cpu_max(unit, value); },
-            "a percentage of one CPU, or max", "Hard limit of CPU time."},
-    UnitKey{"cgroup", "io.weight", Form::single,
-            [](Unit& unit, std::string_view value, const Expander&) {
-                return set_cgroup_number(unit, "io.weight", value, 10'000);
-            },
-            "1 to 10000", "Share of disk time under contention."},
-    UnitKey{
-        "cgroup", "memory.max", Form::single,
-        [](Unit& unit, std::string_view value, const Expander&) { return set_cgroup_size(unit, "memory.max", value); },
-        "a size, or max", "Hard limit of memory."},
-    UnitKey{
-        "cgroup", "memory.high", Form::single,
-        [](Unit& unit, std::string_view value, const Expander&) { return set_cgroup_size(unit, "memory.high", value); },
-        "a size, or max", "Above it the service is slowed and reclaimed from."},
-    UnitKey{
-        "cgroup", "memory.min", Form::single,
-        [](Unit& unit, std::string_view value, const Expander&) { return set_cgroup_size(unit, "memory.min", value); },
-        "a size", "Memory that is never reclaimed."},
-    UnitKey{"cgroup", "pids.max", Form::single,
-            [](Unit& unit, std::string_view value, const Expander&) {
-                return value == "max" ? set_cgroup(unit, "pids.max", "max")
-                                      : set_cgroup_number(unit, "pids.max", value, 4'194'304);
-            },
-            "a number, or max", "Most processes and threads."},
-    UnitKey{
-        "cgroup", "delegate", Form::single,
-        [](Unit& unit, std::string_view value, const Expander&) { return store(parse_boolean(value), unit.delegate); },
-        "yes, no", "All controllers are enabled for the service's own children."},
+    UnitKey{.section = "cgroup",
+            .key = "cpu.weight",
+            .kind = Kind::cgroup_number,
+            .least = 1,
+            .most = 10'000,
+            .meaning = "Share of CPU under contention."},
+    UnitKey{.section = "cgroup",
+            .key = "cpu.max",
+            .kind = Kind::special,
+            .store = {.special = set_cpu_max},
+            .allowed = "a percentage of one CPU, or max",
+            .meaning = "Hard limit of CPU time."},
+    UnitKey{.section = "cgroup",
+            .key = "cpuset.cpus",
+            .kind = Kind::cgroup_text,
+            .allowed = "numbers and ranges, 0-3,8",
+            .meaning = "The CPUs it may run on."},
+    UnitKey{.section = "cgroup",
+            .key = "cpuset.mems",
+            .kind = Kind::cgroup_text,
+            .allowed = "numbers and ranges",
+            .meaning = "The memory nodes it may use."},
+    UnitKey{.section = "cgroup",
+            .key = "io.weight",
+            .kind = Kind::cgroup_number,
+            .least = 1,
+            .most = 10'000,
+            .meaning = "Share of disk time under contention."},
+    UnitKey{.section = "cgroup",
+            .key = "memory.min",
+            .kind = Kind::cgroup_size,
+            .meaning = "Memory that is never reclaimed."},
+    UnitKey{.section = "cgroup",
+            .key = "memory.low",
+            .kind = Kind::cgroup_size,
+            .meaning = "Memory that is reclaimed only when nothing else is left."},
+    UnitKey{.section = "cgroup",
+            .key = "memory.high",
+            .kind = Kind::cgroup_size,
+            .meaning = "Above it the service is slowed and reclaimed from."},
+    UnitKey{.section = "cgroup", .key = "memory.max", .kind = Kind::cgroup_size, .meaning = "Hard limit of memory."},
+    UnitKey{.section = "cgroup",
+            .key = "memory.swap.max",
+            .kind = Kind::cgroup_size,
+            .meaning = "Hard limit of swap."},
+    UnitKey{.section = "cgroup",
+            .key = "memory.oom.group",
+            .kind = Kind::cgroup_number,
+            .least = 0,
+            .most = 1,
+            .meaning = "1: out of memory, all of its processes are killed and not one."},
+    UnitKey{.section = "cgroup",
+            .key = "pids.max",
+            .kind = Kind::cgroup_number,
+            .least = 1,
+            .most = 4'194'304,
+            .allowed = "a number, or max",
+            .meaning = "Most processes and threads."},
+    UnitKey{.section = "cgroup",
+            .key = "delegate",
+            .kind = Kind::boolean,
+            .store = {.number = [](Unit& unit, std::int64_t value) { unit.delegate = value != 0; }},
+            .meaning = "All controllers are enabled for the service's own children, and the cgroup is its user's."},
 
-    UnitKey{"log", "size", Form::single,
-            [](Unit& unit, std::string_view value, const Expander&) { return store(parse_size(value), unit.log_size); },
-            "a size", "A log file of this size is rotated. Default 4M."},
-    UnitKey{"log", "count", Form::single,
-            [](Unit& unit, std::string_view value, const Expander&) {
-                return store(parse_integer(value, 1, 100), unit.log_count);
-            },
-            "1 to 100", "Files kept, the current one among them. Default 2."},
+    UnitKey{.section = "log",
+            .key = "size",
+            .kind = Kind::size,
+            .store = {.number = [](Unit& unit, std::int64_t value) { unit.log_size = value; }},
+            .meaning = "A log file of this size is rotated. Default 4M."},
+    UnitKey{.section = "log",
+            .key = "count",
+            .kind = Kind::number,
+            .store = {.number = [](Unit& unit, std::int64_t value) { unit.log_count = static_cast<int>(value); }},
+            .least = 1,
+            .most = 100,
+            .meaning = "Files kept, the current one among them. Default 2."},
+
+    UnitKey{.section = "timer",
+            .key = "every",
+            .kind = Kind::duration,
+            .store = {.number = [](Unit& unit, std::int64_t value) { unit.timed().every = Milliseconds(value); }},
+            .meaning = "The unit is started so long after it was enabled, and so long after each end of it."},
+    UnitKey{.section = "timer",
+            .key = "on-calendar",
+            .kind = Kind::special,
+            .store = {.special = set_calendar},
+            .allowed = "hourly, daily, weekly, `Mon..Fri 06:30` ...",
+            .meaning = "The unit is started at these times (UTC)."},
+    UnitKey{.section = "timer",
+            .key = "jitter",
+            .kind = Kind::duration,
+            .store = {.number = [](Unit& unit, std::int64_t value) { unit.timed().jitter = Milliseconds(value); }},
+            .meaning = "A random time up to this is added, so that nodes do not act at once."},
+
+    UnitKey{.section = "socket",
+            .key = "listen",
+            .form = Form::each,
+            .kind = Kind::special,
+            .store = {.special = add_listener},
+            .allowed = "tcp:ADDRESS:PORT, udp:ADDRESS:PORT, unix:PATH, unix-datagram:PATH",
+            .meaning = "A socket that PID 1 opens and the service gets from descriptor 3 on (LISTEN_FDS, "
+                       "sd_listen_fds(3)); it stays open over restarts."},
+    UnitKey{.section = "socket",
+            .key = "on-demand",
+            .kind = Kind::boolean,
+            .store = {.number = [](Unit& unit, std::int64_t value) { unit.on_demand = value != 0; }},
+            .meaning = "yes: the service is started when something arrives at a socket, not before."},
 };
 
 }  // namespace
 
 std::span<const UnitKey> unit_keys() { return kKeys; }
 
-std::string_view to_text(ServiceType type) { return name_of(kTypes, type); }
-std::string_view to_text(Readiness readiness) { return name_of(kReadiness, readiness); }
+std::string_view to_text(ServiceType type) { return kTypes[static_cast<std::size_t>(type)].name; }
+std::string_view to_text(Readiness readiness) { return kReadiness[static_cast<std::size_t>(readiness)].name; }
 
 }  // namespace thole

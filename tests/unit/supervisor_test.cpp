@@ -1,43 +1,14 @@
 #include <doctest/doctest.h>
 
-#include "fake_platform.hpp"
+#include "scene.hpp"
 
 using namespace thole;
 
-namespace {
-
-Unit unit(std::string name, std::vector<std::string> required = {}) {
-    Unit made;
-    made.name = std::move(name);
-    made.required = std::move(required);
-    made.command = {"/bin/true"};
-    made.readiness = Readiness::notify;
-    return made;
-}
-
-struct Scene {
-    explicit Scene(std::vector<Unit> units) : supervisor(Graph::build(std::move(units)).value(), platform) {
-        platform.supervisor = &supervisor;
-    }
-
-    UnitIndex at(std::string_view name) const { return supervisor.graph().find(name).value(); }
-    State state(std::string_view name) const { return supervisor.service(at(name)).state; }
-    const Service& service(std::string_view name) const { return supervisor.service(at(name)); }
-    void ready(std::string_view name) { supervisor.on_ready(at(name)); }
-    void exited(std::string_view name, int code = 0, int signal = 0) {
-        supervisor.on_exited(at(name), ExitStatus{code, signal, false});
-    }
-
-    FakePlatform platform;
-    Supervisor supervisor;
-};
-
-}  // namespace
-
 TEST_CASE("supervisor: units start in parallel as far as what they require allows") {
-    Scene scene({unit("a"), unit("b"), unit("c", {"a", "b"})});
+    Scene scene(list(unit("a"), unit("b"), unit("c", {"a", "b"})));
     scene.supervisor.start_all();
     CHECK(scene.platform.calls == std::vector<std::string>{"spawn a", "spawn b"});
+    CHECK(scene.state("c") == State::waiting);
     scene.ready("a");
     CHECK(scene.state("c") == State::waiting);
     scene.ready("b");
@@ -45,9 +16,7 @@ TEST_CASE("supervisor: units start in parallel as far as what they require allow
 }
 
 TEST_CASE("supervisor: a required unit that fails for good fails its dependents and says why") {
-    Scene scene({unit("a"), unit("b", {"a"}), unit("c", {"b"})});
-    scene.platform.cannot_spawn = {"a"};
-    auto units = std::vector<Unit>{unit("a"), unit("b", {"a"}), unit("c", {"b"})};
+    auto units = list(unit("a"), unit("b", {"a"}), unit("c", {"b"}));
     units[0].restart = RestartPolicy::never;
     Scene strict(std::move(units));
     strict.platform.cannot_spawn = {"a"};
@@ -62,7 +31,7 @@ TEST_CASE("supervisor: a wanted unit that fails is no obstacle") {
     dependent.wanted = {"a", "not-on-this-node"};
     auto broken = unit("a");
     broken.restart = RestartPolicy::never;
-    Scene scene({broken, dependent});
+    Scene scene(list(std::move(broken), std::move(dependent)));
     scene.supervisor.start_all();
     CHECK(scene.state("b") == State::waiting);
     scene.exited("a", 1);
@@ -73,7 +42,7 @@ TEST_CASE("supervisor: a wanted unit that fails is no obstacle") {
 TEST_CASE("supervisor: a condition that does not hold skips the unit, which satisfies its dependents") {
     auto conditional = unit("a");
     conditional.conditions = {{Condition::Kind::path, false, "/dev/x"}};
-    Scene scene({conditional, unit("b", {"a"})});
+    Scene scene(list(std::move(conditional), unit("b", {"a"})));
     scene.supervisor.start_all();
     CHECK(scene.state("a") == State::skipped);
     CHECK(scene.state("b") == State::starting);
@@ -85,7 +54,7 @@ TEST_CASE("supervisor: the restart delay doubles up to its cap and starts again 
     crashing.restart = RestartPolicy::always;
     crashing.restart_delay = Milliseconds(100);
     crashing.restart_delay_max = Milliseconds(400);
-    Scene scene({crashing});
+    Scene scene(list(std::move(crashing)));
     scene.supervisor.start_all();
     for (const int expected : {100, 200, 400, 400}) {
         scene.ready("a");
@@ -104,7 +73,7 @@ TEST_CASE("supervisor: the restart delay doubles up to its cap and starts again 
 TEST_CASE("supervisor: ten thousand crashes in a row leave one service that still restarts") {
     auto crashing = unit("a");
     crashing.restart = RestartPolicy::always;
-    Scene scene({crashing});
+    Scene scene(list(std::move(crashing)));
     scene.supervisor.start_all();
     for (int crash = 0; crash < 10'000; ++crash) {
         scene.exited("a", 1);
@@ -118,7 +87,7 @@ TEST_CASE("supervisor: a start that takes too long is stopped and counts as fail
     auto slow = unit("a");
     slow.readiness_timeout = Milliseconds(5000);
     slow.restart = RestartPolicy::never;
-    Scene scene({slow});
+    Scene scene(list(std::move(slow)));
     scene.supervisor.start_all();
     scene.platform.advance(Milliseconds(5000));
     CHECK(scene.state("a") == State::stopping);
@@ -128,7 +97,7 @@ TEST_CASE("supervisor: a start that takes too long is stopped and counts as fail
 }
 
 TEST_CASE("supervisor: SIGKILL comes after the stop timeout, and what SIGKILL does not end is let go") {
-    Scene scene({unit("a")});
+    Scene scene(list(unit("a")));
     scene.supervisor.start_all();
     scene.ready("a");
     scene.supervisor.stop(scene.at("a"));
@@ -140,7 +109,7 @@ TEST_CASE("supervisor: SIGKILL comes after the stop timeout, and what SIGKILL do
 }
 
 TEST_CASE("supervisor: a stop first stops those that require the unit") {
-    Scene scene({unit("a"), unit("b", {"a"})});
+    Scene scene(list(unit("a"), unit("b", {"a"})));
     scene.supervisor.start_all();
     scene.ready("a");
     scene.ready("b");
@@ -154,7 +123,7 @@ TEST_CASE("supervisor: a stop first stops those that require the unit") {
 }
 
 TEST_CASE("supervisor: a crash of a required unit leaves its dependents alone") {
-    Scene scene({unit("a"), unit("b", {"a"})});
+    Scene scene(list(unit("a"), unit("b", {"a"})));
     scene.supervisor.start_all();
     scene.ready("a");
     scene.ready("b");
@@ -165,7 +134,7 @@ TEST_CASE("supervisor: a crash of a required unit leaves its dependents alone") 
 }
 
 TEST_CASE("supervisor: a restart stops and starts the unit, from any state") {
-    Scene scene({unit("a")});
+    Scene scene(list(unit("a")));
     scene.supervisor.start_all();
     scene.ready("a");
     scene.supervisor.restart(scene.at("a"));
@@ -179,7 +148,7 @@ TEST_CASE("supervisor: a restart stops and starts the unit, from any state") {
 }
 
 TEST_CASE("supervisor: shutdown while units start stops all in reverse order and starts nothing more") {
-    Scene scene({unit("a"), unit("b", {"a"}), unit("c", {"b"})});
+    Scene scene(list(unit("a"), unit("b", {"a"}), unit("c", {"b"})));
     scene.supervisor.start_all();
     scene.ready("a");
     scene.supervisor.begin_shutdown();
@@ -195,7 +164,7 @@ TEST_CASE("supervisor: shutdown while units start stops all in reverse order and
 }
 
 TEST_CASE("supervisor: a stop during the restart delay ends it") {
-    Scene scene({unit("a")});
+    Scene scene(list(unit("a")));
     scene.supervisor.start_all();
     scene.exited("a", 1);
     CHECK(scene.state("a") == State::delayed);
@@ -206,7 +175,7 @@ TEST_CASE("supervisor: a stop during the restart delay ends it") {
 }
 
 TEST_CASE("supervisor: starting a unit starts what it requires") {
-    Scene scene({unit("a"), unit("b", {"a"})});
+    Scene scene(list(unit("a"), unit("b", {"a"})));
     scene.supervisor.start(scene.at("b"));
     CHECK(scene.state("a") == State::starting);
     scene.ready("a");
@@ -216,7 +185,7 @@ TEST_CASE("supervisor: starting a unit starts what it requires") {
 TEST_CASE("supervisor: a service waits until nothing of it is left before it starts again") {
     auto crashing = unit("a");
     crashing.restart = RestartPolicy::always;
-    Scene scene({crashing});
+    Scene scene(list(std::move(crashing)));
     scene.platform.empties_at_once = false;
     scene.supervisor.start_all();
     scene.exited("a", 1);

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include "fake_platform.hpp"
 #include "supervisor/graph.hpp"
 #include "supervisor/unit.hpp"
 
@@ -86,17 +87,17 @@ TEST_CASE("unit: a name that leads out of the directory is refused") {
 }
 
 TEST_CASE("graph: cycles are refused with their whole path") {
-    CHECK(graph_error({named("a", {"b"}), named("b", {"c"}), named("c", {"a"})}) ==
+    CHECK(graph_error(list(named("a", {"b"}), named("b", {"c"}), named("c", {"a"}))) ==
           "units wait for each other in a circle: a -> b -> c -> a; take one of these dependencies away");
-    CHECK(graph_error({named("a", {"a"})}).find("a -> a") != std::string::npos);
-    CHECK(graph_error({named("a", {}, {"b"}), named("b", {}, {"a"})}).find("circle") != std::string::npos);
+    CHECK(graph_error(list(named("a", {"a"}))).find("a -> a") != std::string::npos);
+    CHECK(graph_error(list(named("a", {}, {"b"}), named("b", {}, {"a"}))).find("circle") != std::string::npos);
 }
 
 TEST_CASE("graph: a missing requirement names the nearest unit, a missing order says nothing") {
-    CHECK(graph_error({named("kubelet", {"contanerd"}), named("containerd")}) ==
+    CHECK(graph_error(list(named("kubelet", {"contanerd"}), named("containerd"))) ==
           "unit 'kubelet' requires 'contanerd': there is no unit 'contanerd'; did you mean 'containerd'?");
-    CHECK(graph_error({named("a", {}, {"b"})}) == "no error");
-    CHECK(graph_error({named("a"), named("a")}) == "there are two units called 'a'");
+    CHECK(graph_error(list(named("a", {}, {"b"}))) == "no error");
+    CHECK(graph_error(list(named("a"), named("a"))) == "there are two units called 'a'");
 }
 
 TEST_CASE("graph: a thousand units in a row are checked without deep recursion") {
