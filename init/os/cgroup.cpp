@@ -34,17 +34,17 @@ std::vector<std::string> children_of(const std::string& path) {
 
 }  // namespace
 
+Cgroup::Cgroup(std::string_view path) : path_(concat(kCgroupRoot, "/", path)) {}
+
 Result<Cgroup> Cgroup::make(std::string_view path) {
-    std::string whole = concat(kCgroupRoot, "/", path);
-    if (auto made = make_directories(whole); !made) {
+    Cgroup cgroup(path);
+    if (auto made = make_directories(cgroup.path_); !made) {
         return std::unexpected(made.error());
     }
-    auto directory = open_file(whole, O_RDONLY | O_DIRECTORY);
-    if (!directory) {
-        return std::unexpected(directory.error());
-    }
-    return Cgroup(std::move(whole), std::move(*directory));
+    return cgroup;
 }
+
+Result<Fd> Cgroup::open() const { return open_file(path_, O_RDONLY | O_DIRECTORY); }
 
 Status Cgroup::set(std::string_view file, std::string_view value) const {
     return write_value(concat(path_, "/", file), value);

@@ -3,7 +3,6 @@
 
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "base/error.hpp"
@@ -13,13 +12,18 @@ namespace thole {
 
 inline constexpr std::string_view kCgroupRoot = "/sys/fs/cgroup";
 
-/// One cgroup, held open as a directory so that children can be cloned into it.
+/// One cgroup by its path. Nothing is held open: a service costs no descriptor for it.
 class Cgroup {
    public:
-    /// Makes PATH below the root ("services/kubelet") where it is not there yet, and opens it.
+    /// PATH below the root ("services/kubelet"), which need not exist.
+    explicit Cgroup(std::string_view path);
+
+    /// Makes it where it is not there yet.
     static Result<Cgroup> make(std::string_view path);
 
-    [[nodiscard]] int directory() const { return directory_.get(); }
+    /// Opens its directory, so that a child can be cloned into it.
+    [[nodiscard]] Result<Fd> open() const;
+
     [[nodiscard]] const std::string& path() const { return path_; }
 
     /// Writes into one of its files, such as memory.max.
@@ -45,10 +49,7 @@ class Cgroup {
     [[nodiscard]] Status adopt(int pid) const;
 
    private:
-    Cgroup(std::string path, Fd directory) : path_(std::move(path)), directory_(std::move(directory)) {}
-
     std::string path_;  // absolute, in the file system
-    Fd directory_;
 };
 
 /// The number behind "NAME " in a flat-keyed file such as cgroup.events; 0 where it is not there.

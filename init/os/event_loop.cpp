@@ -1,6 +1,8 @@
 #include "os/event_loop.hpp"
 
 #include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -8,10 +10,13 @@ namespace thole {
 
 Result<EventLoop> EventLoop::make() {
     Fd epoll(::epoll_create1(EPOLL_CLOEXEC));
-    if (!epoll) {
-        return system_error("make", "an epoll descriptor");
+    Fd timer(::timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK));
+    epoll_event event{};
+    event.events = EPOLLIN;  // no source: the timer's own
+    if (!epoll || !timer || ::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, timer.get(), &event) != 0) {
+        return system_error("make", "an event loop");
     }
-    return EventLoop(std::move(epoll));
+    return EventLoop(std::move(epoll), std::move(timer));
 }
 
 Status EventLoop::add(int fd, std::uint32_t events, EventSource& source) {
@@ -33,16 +38,33 @@ void EventLoop::change(int fd, std::uint32_t events, EventSource& source) {
 
 void EventLoop::remove(int fd) { ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); }
 
-void EventLoop::wait(std::optional<Instant> deadline) {
-    constexpr std::int64_t kLongest = 3'600'000;
-    int timeout = -1;
+void EventLoop::arm(std::optional<Instant> deadline) {
+    if (deadline == armed_) {
+        return;
+    }
+    itimerspec when{};  // all zero: off
     if (deadline) {
-        timeout = static_cast<int>(std::clamp<std::int64_t>((*deadline - now()).count(), 0, kLongest));
+        const std::int64_t milliseconds = std::max<std::int64_t>(deadline->milliseconds, 1);
+        when.it_value.tv_sec = milliseconds / 1000;
+        when.it_value.tv_nsec = milliseconds % 1000 * 1'000'000;
     }
+    ::timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &when, nullptr);
+    armed_ = deadline;
+}
+
+void EventLoop::wait(std::optional<Instant> deadline) {
+    arm(deadline);
     epoll_event event{};
-    if (::epoll_wait(epoll_.get(), &event, 1, timeout) == 1) {
-        static_cast<EventSource*>(event.data.ptr)->on_events(event.events);
+    if (::epoll_wait(epoll_.get(), &event, 1, -1) != 1) {
+        return;
     }
+    if (event.data.ptr != nullptr) {
+        static_cast<EventSource*>(event.data.ptr)->on_events(event.events);
+        return;
+    }
+    std::uint64_t expirations = 0;
+    (void)!::read(timer_.get(), &expirations, sizeof expirations);
+    armed_.reset();  // over: the same deadline would have to be set anew
 }
 
 }  // namespace thole

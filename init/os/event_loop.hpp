@@ -26,13 +26,17 @@ class EventLoop {
     void change(int fd, std::uint32_t events, EventSource& source);
     void remove(int fd);
 
-    /// Hands one event to its source; returns without one when the deadline is there.
+    /// Hands one event to its source; returns without one when the deadline is there. A timer on the boot clock wakes
+    /// it (timerfd_create(2)), so that time spent suspended counts; nothing wakes it where there is nothing to do.
     void wait(std::optional<Instant> deadline);
 
    private:
-    explicit EventLoop(Fd epoll) : epoll_(std::move(epoll)) {}
+    EventLoop(Fd epoll, Fd timer) : epoll_(std::move(epoll)), timer_(std::move(timer)) {}
+    void arm(std::optional<Instant> deadline);
 
     Fd epoll_;
+    Fd timer_;
+    std::optional<Instant> armed_;
 };
 
 }  // namespace thole

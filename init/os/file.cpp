@@ -29,7 +29,8 @@ std::string parent_of(const std::string& path) {
 
 Result<Fd> open_file(const std::string& path, int flags, mode_t mode) {
     while (true) {
-        Fd fd(::open(path.c_str(), flags | O_CLOEXEC, mode));
+        // openat: the C library's open() adds a call to each for kernels that do not know O_CLOEXEC.
+        Fd fd(::openat(AT_FDCWD, path.c_str(), flags | O_CLOEXEC, mode));
         if (fd) {
             return fd;
         }

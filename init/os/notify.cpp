@@ -5,6 +5,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -19,6 +20,7 @@ namespace {
 
 constexpr std::size_t kLongestDatagram = 4096;
 constexpr std::size_t kMostDescriptors = 16;
+constexpr std::size_t kLongestStatus = 200;
 
 // musl's CMSG_NXTHDR compares a signed with an unsigned length and casts a byte pointer.
 #pragma GCC diagnostic push
@@ -66,21 +68,56 @@ bool belongs(const ucred& sender, std::string_view cgroup) {
 
 }  // namespace
 
+namespace {
+
+std::optional<Milliseconds> microseconds(std::string_view text) {
+    const auto count = parse_integer(text, 0, std::int64_t{30} * 24 * 3600 * 1'000'000);
+    return count ? std::optional(Milliseconds((*count + 999) / 1000)) : std::nullopt;
+}
+
+void read_line(std::string_view line, Notification& out) {
+    const auto equals = line.find('=');
+    if (equals == std::string_view::npos) {
+        return;
+    }
+    const auto name = line.substr(0, equals);
+    const auto value = line.substr(equals + 1);
+    const bool one = value == "1";
+    if (name == "READY") {
+        out.ready |= one;
+    } else if (name == "RELOADING") {
+        out.reloading |= one;
+    } else if (name == "STOPPING") {
+        out.stopping |= one;
+    } else if (name == "WATCHDOG") {
+        out.alive |= one;
+        out.unhealthy |= value == "trigger";
+    } else if (name == "FDSTORE") {
+        out.kept_files |= one;
+    } else if (name == "STATUS") {
+        out.status = value.substr(0, kLongestStatus);
+    } else if (name == "MAINPID") {
+        out.main_pid = static_cast<pid_t>(parse_integer(value, 1, INT32_MAX).value_or(0));
+    } else if (name == "EXTEND_TIMEOUT_USEC") {
+        out.extension = microseconds(value);
+    } else if (name == "WATCHDOG_USEC") {
+        out.watchdog = microseconds(value);
+    }
+}
+
+}  // namespace
+
 Notification parse_notification(std::string_view datagram) {
     Notification notification;
-    for (const auto line : split(datagram, '\n')) {
-        if (line == "READY=1") {
-            notification.ready = true;
-        } else if (line == "STOPPING=1") {
-            notification.stopping = true;
-        } else if (line.starts_with("STATUS=")) {
-            notification.status = line.substr(7, 200);
-        }
+    while (!datagram.empty()) {
+        const auto end = std::min(datagram.find('\n'), datagram.size());
+        read_line(datagram.substr(0, end), notification);
+        datagram.remove_prefix(std::min(end + 1, datagram.size()));
     }
     return notification;
 }
 
-Result<NotifySocket> NotifySocket::bind(const std::string& path) {
+Result<Fd> bind_notify_socket(const std::string& path) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     if (path.size() >= sizeof address.sun_path) {
@@ -98,10 +135,10 @@ Result<NotifySocket> NotifySocket::bind(const std::string& path) {
         return system_error("bind the socket", path);
     }
     ::chmod(path.c_str(), 0666);  // services that run as another user report too; who they are is checked on receipt
-    return NotifySocket(std::move(fd));
+    return fd;
 }
 
-Result<Notification> NotifySocket::receive(std::string_view cgroup) {
+Result<Notification> receive_notification(int socket, std::string_view cgroup) {
     std::array<char, kLongestDatagram> buffer;
     alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(ucred)) + CMSG_SPACE(kMostDescriptors * sizeof(int))> control;
     iovec part{buffer.data(), buffer.size()};
@@ -110,7 +147,7 @@ Result<Notification> NotifySocket::receive(std::string_view cgroup) {
     message.msg_iovlen = 1;
     message.msg_control = control.data();
     message.msg_controllen = control.size();
-    const ssize_t size = ::recvmsg(fd_.get(), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    const ssize_t size = ::recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (size < 0) {
         return system_error("receive from", "a notify socket");
     }

@@ -1,10 +1,14 @@
 // The socket of the sd_notify protocol (systemd: sd_notify(3)), one a service, bound before its process exists.
 #pragma once
 
+#include <sys/types.h>
+
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/error.hpp"
+#include "base/text.hpp"
 #include "os/fd.hpp"
 
 namespace thole {
@@ -12,29 +16,26 @@ namespace thole {
 /// What one datagram said.
 struct Notification {
     bool ready = false;
+    bool reloading = false;
     bool stopping = false;
-    std::string status;  // STATUS=, empty where there was none
+    bool alive = false;       // WATCHDOG=1
+    bool unhealthy = false;   // WATCHDOG=trigger
+    bool kept_files = false;  // FDSTORE=1, which is refused
+    pid_t main_pid = 0;       // MAINPID=, 0 where there was none
+    std::optional<Milliseconds> extension;  // EXTEND_TIMEOUT_USEC=
+    std::optional<Milliseconds> watchdog;   // WATCHDOG_USEC=
+    std::optional<std::string> status;      // STATUS=
 };
 
 /// Reads "NAME=value" lines; unknown names and malformed lines are passed over, as the protocol wants.
 Notification parse_notification(std::string_view datagram);
 
-class NotifySocket {
-   public:
-    /// Binds a datagram socket at PATH (replacing what is there) that tells the sender's pid.
-    static Result<NotifySocket> bind(const std::string& path);
+/// Binds a datagram socket at PATH (replacing what is there) that tells the sender's pid.
+Result<Fd> bind_notify_socket(const std::string& path);
 
-    [[nodiscard]] int fd() const { return fd_.get(); }
-
-    /// One waiting datagram of at most 4 KiB, if there is one. Descriptors that come with it are closed. Datagrams
-    /// whose sender is alive and not in CGROUP (a path below the cgroup root, with a leading slash) are dropped and
-    /// give an empty notification.
-    Result<Notification> receive(std::string_view cgroup);
-
-   private:
-    explicit NotifySocket(Fd fd) : fd_(std::move(fd)) {}
-
-    Fd fd_;
-};
+/// One waiting datagram of at most 4 KiB, if there is one. Descriptors that come with it are closed when it has been
+/// read: that is what BARRIER=1 waits for, and FDSTORE=1 gets no other answer. Datagrams whose sender is alive and not
+/// in CGROUP (a path below the cgroup root, with a leading slash) are dropped and give an empty notification.
+Result<Notification> receive_notification(int socket, std::string_view cgroup);
 
 }  // namespace thole

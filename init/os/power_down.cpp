@@ -139,10 +139,10 @@ void release_file_systems(Console& console) {
     ::sync();
 }
 
-void power_down(PowerAction action, bool in_container) {
+void power_down(PowerAction action, bool in_container, int exit_code) {
     ::sync();
     if (in_container) {
-        ::_exit(0);
+        ::_exit(exit_code);
     }
     static constexpr std::array<unsigned, 3> kCommands{RB_POWER_OFF, RB_AUTOBOOT, RB_HALT_SYSTEM};
     ::reboot(static_cast<int>(kCommands[static_cast<std::size_t>(action)]));

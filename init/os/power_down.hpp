@@ -17,7 +17,7 @@ void end_all_processes(Console& console, std::chrono::milliseconds grace);
 /// Unmounts what can be unmounted, last mounted first, and makes the rest read-only.
 void release_file_systems(Console& console);
 
-/// Syncs and hands the machine to the kernel (reboot(2)); in a container PID 1 just exits.
-[[noreturn]] void power_down(PowerAction action, bool in_container);
+/// Syncs and hands the machine to the kernel (reboot(2)); in a container PID 1 just exits, with `exit_code`.
+[[noreturn]] void power_down(PowerAction action, bool in_container, int exit_code = 0);
 
 }  // namespace thole

@@ -1,8 +1,6 @@
 #include "os/spawn.hpp"
 
 #include <fcntl.h>
-#include <grp.h>
-#include <pwd.h>
 #include <sched.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -15,6 +13,7 @@
 
 #include "base/text.hpp"
 #include "os/clone.hpp"
+#include "os/confine.hpp"
 #include "os/file.hpp"
 
 namespace thole {
@@ -22,17 +21,18 @@ namespace thole {
 namespace {
 
 constexpr std::string_view kDefaultPath = "/usr/sbin:/usr/bin:/sbin:/bin";
+constexpr std::array<std::string_view, 2> kPidVariables{"LISTEN_PID=", "WATCHDOG_PID="};
 
 /// Everything the child needs, made before the clone, and its report of what went wrong.
 struct Child {
     const SpawnPlan& plan;
-    const char* program;
-    std::vector<char*> arguments;
-    std::vector<char*> environment;
-    uid_t user = 0;
-    gid_t group = 0;
-    bool join_cgroup = false;
-    std::string oom_score;
+    const char* program = nullptr;
+    std::vector<char*> arguments = {};
+    std::vector<char*> environment = {};
+    Account account = {};
+    std::array<std::array<char, 32>, kPidVariables.size()> pid_variables{};
+    bool fell_back = false;  // clone3 was refused
+    std::string oom_score = {};
     const char* failed_step = nullptr;
     int failed_code = 0;
 };
@@ -55,8 +55,26 @@ bool write_text(int directory, const char* path, const std::string& text) {
     return written;
 }
 
+/// Moves the passed descriptors to their numbers, by way of numbers above all of them: a number that one is to get may
+/// be the one that another still has.
+bool pass_descriptors(const SpawnPlan& plan) {
+    std::array<int, kMostPassed> high{};
+    for (std::size_t at = 0; at < plan.passed.size(); ++at) {
+        high[at] = ::fcntl(plan.passed[at].from, F_DUPFD_CLOEXEC, kHighestPassed + 1);
+        if (high[at] < 0) {
+            return false;
+        }
+    }
+    for (std::size_t at = 0; at < plan.passed.size(); ++at) {
+        if (::dup2(high[at], plan.passed[at].to) < 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool wire_standard_streams(const SpawnPlan& plan) {
-    const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+    const int null = ::openat(AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC);
     if (null < 0) {
         return false;
     }
@@ -64,26 +82,16 @@ bool wire_standard_streams(const SpawnPlan& plan) {
     if (::dup2(null, 0) < 0 || ::dup2(output, 1) < 0 || ::dup2(output, 2) < 0) {
         return false;
     }
-    if (plan.kept_descriptor == 3) {
-        return ::fcntl(3, F_SETFD, 0) == 0;  // dup2 onto itself would leave close-on-exec set
-    }
-    return plan.kept_descriptor < 0 || ::dup2(plan.kept_descriptor, 3) >= 0;
+    return plan.passed.empty() || pass_descriptors(plan);
 }
 
-bool raise_limits() {
-    static constexpr rlim_t kFiles = 1'048'576;
-    const rlimit files{kFiles, kFiles};
-    const rlimit unlimited{RLIM_INFINITY, RLIM_INFINITY};
-    ::setrlimit(RLIMIT_NPROC, &unlimited);
-    ::setrlimit(RLIMIT_MEMLOCK, &unlimited);
-    ::setrlimit(RLIMIT_NOFILE, &files);  // refused only where a container's own limit is lower: that limit then holds
-    return true;
-}
-
-void reset_signals() {
+/// What is ignored stays so over clone and exec; PID 1 itself ignores SIGPIPE alone. Where clone3 was refused, the rest
+/// was not cleared by it.
+void reset_signals(bool all) {
     struct sigaction action{};
     action.sa_handler = SIG_DFL;
-    for (int number = 1; number < NSIG; ++number) {
+    ::sigaction(SIGPIPE, &action, nullptr);
+    for (int number = 1; all && number < NSIG; ++number) {
         ::sigaction(number, &action, nullptr);
     }
     sigset_t none;
@@ -91,39 +99,58 @@ void reset_signals() {
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
-bool take_user(const Child& child) {
-    if (child.user == 0 && child.group == 0) {
-        return true;
+/// Writes the process's own number behind LISTEN_PID= and WATCHDOG_PID=, which only the new process knows.
+void fill_in_pid(Child& child) {
+    std::array<char, 12> digits{};
+    std::size_t count = 0;
+    for (unsigned rest = static_cast<unsigned>(::getpid()); rest != 0; rest /= 10) {
+        digits[count++] = static_cast<char>('0' + rest % 10);
     }
-    return ::setgroups(1, &child.group) == 0 && ::setgid(child.group) == 0 && ::setuid(child.user) == 0;
+    for (auto& variable : child.pid_variables) {
+        std::size_t end = std::strlen(variable.data());
+        for (std::size_t at = count; end > 0 && at > 0; --at) {
+            variable[end++] = digits[at - 1];
+        }
+    }
 }
 
 /// Runs in the child, on memory shared with PID 1, which waits: no allocation, no locks.
 int child_main(void* argument) {
     Child& child = *static_cast<Child*>(argument);
     const SpawnPlan& plan = child.plan;
-    if (child.join_cgroup && !write_text(plan.cgroup_directory, "cgroup.procs", "0")) {
+    const bool fell_back = child.fell_back;
+    if (fell_back && plan.cgroup_directory >= 0 && !write_text(plan.cgroup_directory, "cgroup.procs", "0")) {
         return give_up(child, "join its cgroup");
     }
     ::setsid();
     if (!wire_standard_streams(plan)) {
-        return give_up(child, "set up its standard streams");
+        return give_up(child, "set up its descriptors");
     }
-    if (!child.oom_score.empty() && !write_text(AT_FDCWD, "/proc/self/oom_score_adj", child.oom_score)) {
+    // A container without CAP_SYS_RESOURCE may not lower it: its services run all the same.
+    if (!child.oom_score.empty() && !write_text(AT_FDCWD, "/proc/self/oom_score_adj", child.oom_score) &&
+        errno != EACCES && errno != EPERM) {
         return give_up(child, "set its OOM score");
     }
     if (plan.nice != 0 && ::setpriority(PRIO_PROCESS, 0, plan.nice) != 0) {
         return give_up(child, "set its priority");
     }
-    raise_limits();
-    ::umask(022);
-    if (::chdir(plan.working_directory.c_str()) != 0) {
-        return give_up(child, "enter its working directory");
+    const Confinement* const confinement = plan.confinement;
+    ::umask(confinement != nullptr ? confinement->umask : 022);
+    const char* failed = confinement != nullptr ? confine_file_system(*confinement) : nullptr;
+    if (failed == nullptr && plan.working_directory != "/" && ::chdir(plan.working_directory.c_str()) != 0) {
+        failed = "enter its working directory";
     }
-    if (!take_user(child)) {
-        return give_up(child, "become its user");
+    if (failed == nullptr && confinement != nullptr) {
+        failed = set_limits(*confinement);
     }
-    reset_signals();
+    if (failed == nullptr) {
+        failed = take_account(child.account, confinement);
+    }
+    if (failed != nullptr) {
+        return give_up(child, failed);
+    }
+    reset_signals(fell_back);
+    fill_in_pid(child);
     ::execve(child.program, child.arguments.data(), child.environment.data());
     return give_up(child, "execute it");
 }
@@ -135,6 +162,18 @@ std::vector<char*> pointers(const std::vector<std::string>& texts) {
     }
     out.push_back(nullptr);
     return out;
+}
+
+/// Gives the variables that the child completes a place with room.
+void place_pid_variables(Child& child) {
+    for (char*& entry : child.environment) {
+        for (std::size_t at = 0; entry != nullptr && at < kPidVariables.size(); ++at) {
+            if (kPidVariables[at] == entry) {
+                kPidVariables[at].copy(child.pid_variables[at].data(), kPidVariables[at].size());
+                entry = child.pid_variables[at].data();
+            }
+        }
+    }
 }
 
 std::string find_program(const SpawnPlan& plan) {
@@ -168,7 +207,7 @@ long clone_child(Child& child, char* stack, std::size_t size, int& pidfd) {
     if (pid != -ENOSYS && pid != -EPERM && pid != -EINVAL && pid != -EOPNOTSUPP) {
         return pid;
     }
-    child.join_cgroup = child.plan.cgroup_directory >= 0;
+    child.fell_back = true;
     const int fallback =
         ::clone(child_main, stack + size, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &child, &pidfd);
     return fallback < 0 ? -errno : fallback;
@@ -178,16 +217,19 @@ long clone_child(Child& child, char* stack, std::size_t size, int& pidfd) {
 
 Result<Process> spawn(const SpawnPlan& plan) {
     const std::string program = find_program(plan);
-    Child child{plan, program.c_str(), pointers(plan.command), pointers(plan.environment), 0, 0, false, {}, nullptr, 0};
     const std::string context = concat("cannot start ", program);
-    if (plan.user != "root") {
-        errno = 0;
-        const passwd* entry = ::getpwnam(plan.user.c_str());
-        if (entry == nullptr) {
-            return failure(concat(context, ": there is no user '", plan.user, "' in /etc/passwd"));
+    Child child{.plan = plan};
+    child.program = program.c_str();
+    child.arguments = pointers(plan.command);
+    child.environment = pointers(plan.environment);
+    place_pid_variables(child);
+    if (plan.user != "root" || !plan.group.empty() || (plan.confinement != nullptr && !plan.confinement->groups.empty())) {
+        static const std::vector<std::string> kNone;
+        auto account = find_account(plan.user, plan.group, plan.confinement != nullptr ? plan.confinement->groups : kNone);
+        if (!account) {
+            return with_context(context, account.error());
         }
-        child.user = entry->pw_uid;
-        child.group = entry->pw_gid;
+        child.account = std::move(*account);
     }
     if (plan.oom_score_adjust) {
         child.oom_score = to_text(std::int64_t{*plan.oom_score_adjust});
@@ -205,9 +247,9 @@ Result<Process> spawn(const SpawnPlan& plan) {
     }
     Process process{static_cast<pid_t>(pid), Fd(pidfd)};
     if (child.failed_step != nullptr) {
-        return std::unexpected(Error{
-            concat(context, ": the new process could not ", child.failed_step, ": ", std::strerror(child.failed_code)),
-            child.failed_code});
+        // The code is not handed on: EAGAIN of a step is no reason to try the clone again.
+        return failure(
+            concat(context, ": the new process could not ", child.failed_step, ": ", std::strerror(child.failed_code)));
     }
     return process;
 }
