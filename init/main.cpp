@@ -13,7 +13,7 @@
 #include "control/cli.hpp"
 #include "daemon/crash.hpp"
 #include "daemon/daemon.hpp"
-#include "daemon/units.hpp"
+#include "daemon/run_one.hpp"
 #include "dhcp_hook.hpp"
 #include "log/logger.hpp"
 
@@ -33,7 +33,7 @@ namespace {
         halt(console, loop.error().message);
     }
     Daemon daemon(std::move(*loop), console, std::move(*booted));
-    const auto ended = daemon.run(std::string(kUnitDirectory));
+    const auto ended = daemon.run();
     halt(console, ended ? "PID 1 has left its loop" : ended.error().message);
 }
 
@@ -42,7 +42,7 @@ int init_main(std::span<const std::string_view> arguments) {
         return logger_main();
     }
     if (!arguments.empty() && arguments[0] == "crashed") {
-        crashed_main();
+        crashed_main(arguments.size() > 1 ? arguments[1] : "an unknown signal");
     }
     if (::getpid() == 1) {
         node_main();
@@ -64,6 +64,9 @@ int main(int count, char** values) {
     }
     if (name == "systemctl" || name == "reboot" || name == "poweroff" || name == "halt" || name == "shutdown") {
         return thole::system_name_main(name, arguments);
+    }
+    if (name == "thole" && !arguments.empty() && arguments[0] == "run-one") {
+        return thole::run_one_main({values + 2, static_cast<std::size_t>(count - 2)});
     }
     return name == "thole" ? thole::thole_main(arguments) : thole::init_main(arguments);
 }

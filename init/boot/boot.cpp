@@ -42,6 +42,15 @@ Result<NodeConfig> read_config(bool in_container) {
     return config;
 }
 
+/// In a container without the right for a step the node goes on without what the step would have done.
+Status tolerate(Console& console, Status status) {
+    if (status || !runs_in_container()) {
+        return status;
+    }
+    console.line(concat("no right ", status.error().message, "; this container goes on without it"));
+    return {};
+}
+
 /// File systems, devices and cgroups: what does not depend on the configuration.
 Result<KmsgKind> prepare_machine(Console& console) {
     if (auto mounted = mount_kernel_file_systems(console); !mounted) {
@@ -51,14 +60,14 @@ Result<KmsgKind> prepare_machine(Console& console) {
         return std::unexpected(made.error());
     }
     link_standard_streams("/dev");
-    if (auto linked = link_virtio_ports("/sys", "/dev"); !linked) {
+    if (auto linked = link_virtio_ports("/sys", "/dev"); !linked && !runs_in_container()) {
         console.line(concat("devices  ", linked.error().message));
     }
     auto kmsg = provide_kmsg("/dev/kmsg");
     if (kmsg && *kmsg == KmsgKind::fifo) {
         console.line("kmsg     no right to the kernel log: a quiet pipe stands in for it");
     }
-    if (auto cgroups = set_up_cgroups(console); !cgroups) {
+    if (auto cgroups = tolerate(console, set_up_cgroups(console)); !cgroups) {
         return std::unexpected(cgroups.error());
     }
     return kmsg;
@@ -91,13 +100,14 @@ Status take_identity(Console& console, Booted& booted) {
     if (booted.in_container) {
         hide_host_uuid(console, booted.machine_id);
     }
-    return write_identity("", booted.machine_id, booted.node_name);
+    return tolerate(console, write_identity("", booted.machine_id, booted.node_name));
 }
 
 Status configure_node(Console& console, const Booted& booted) {
     set_sysctls(console);
     raise_limits(console);
-    if (auto configured = configure_network(console, booted.config, booted.in_container); !configured) {
+    if (auto configured = tolerate(console, configure_network(console, booted.config, booted.in_container));
+        !configured) {
         return configured;
     }
     const auto rendered = render_tree(kTemplates, "/etc", booted.config);
@@ -131,7 +141,7 @@ Result<Booted> boot(Console& console) {
     if (auto configured = configure_node(console, booted); !configured) {
         return std::unexpected(configured.error());
     }
-    if (auto shared = share_mounts(); !shared) {
+    if (auto shared = tolerate(console, share_mounts()); !shared) {
         return std::unexpected(shared.error());
     }
     return booted;

@@ -14,6 +14,8 @@ namespace thole {
 enum class KeyType : unsigned char {
     text,               // any text on one line
     hostname,           // lower-case labels with dots between
+    words,              // names of lower-case letters, digits, - and _
+    duration,           // a time with its unit
     host_list,          // names or addresses of other machines
     boolean,            // kept as yes or no
     integer,            // minimum to maximum

@@ -185,6 +185,18 @@ Result<std::string> canonical_boolean(std::string_view value) {
     return checked(yes ? Status() : std::unexpected(yes.error()), yes.value_or(false) ? "yes" : "no");
 }
 
+Result<std::string> canonical_word(const Key& /*key*/, std::string_view value) {
+    if (!std::ranges::all_of(value, [](char letter) { return is_lower_or_digit(letter) || letter == '-' || letter == '_'; })) {
+        return failure(concat("'", value, "' is not a name of lower-case letters, digits, '-' and '_'"));
+    }
+    return std::string(value);
+}
+
+Result<std::string> canonical_duration(std::string_view value) {
+    const auto duration = parse_duration(value);
+    return checked(duration ? Status() : std::unexpected(duration.error()), value);
+}
+
 bool is_word_of(const Key& key, std::string_view value) {
     const auto words = split_words(key.words);
     return std::ranges::find(words, value) != words.end();
@@ -194,6 +206,8 @@ Result<std::string> canonical_of_type(const Key& key, std::string_view value) {
     switch (key.type) {
         case KeyType::text: return canonical_text(value);
         case KeyType::hostname: return canonical_hostname(key, value);
+        case KeyType::words: return canonical_list(key, value, canonical_word);
+        case KeyType::duration: return canonical_duration(value);
         case KeyType::host_list: return canonical_list(key, value, canonical_host);
         case KeyType::boolean: return canonical_boolean(value);
         case KeyType::integer: return canonical_integer(value, key);
@@ -215,6 +229,8 @@ std::string type_text(const Key& key) {
     switch (key.type) {
         case KeyType::text: return "text";
         case KeyType::hostname: return "a host name";
+        case KeyType::words: return "names";
+        case KeyType::duration: return "a time such as 30s";
         case KeyType::host_list: return "host names or addresses";
         case KeyType::boolean: return "yes or no";
         case KeyType::integer: return concat(key.minimum, " to ", key.maximum);

@@ -15,13 +15,13 @@ int lint_command(Arguments arguments) {
     }
     const NodeConfig defaults;
     std::vector<Error> errors;
-    const auto graph =
-        load_units(std::string(arguments[0]), [&](std::string_view text) { return expand(text, defaults); }, errors);
+    auto units = load_units(arguments.first(1), unit_expander(defaults), {}, errors);
     for (const Error& error : errors) {
         complain(error);
     }
+    const auto graph = units ? Graph::build(std::move(*units)) : Result<Graph>(std::unexpected(units.error()));
     if (!graph) {
-        return 1;
+        return units ? complain(graph.error()) : 1;
     }
     print(concat(static_cast<std::int64_t>(graph->size()), " units are right\n"));
     return 0;

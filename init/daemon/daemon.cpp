@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <csignal>
+#include <cstring>
 
 #include "control/protocol.hpp"
 #include "daemon/units.hpp"
@@ -20,6 +22,8 @@ namespace {
 constexpr Milliseconds kServicesTime{10'000};
 constexpr Milliseconds kRemainderGrace{3'000};
 constexpr Milliseconds kLoggerDelay{500};
+constexpr Milliseconds kLongestLoggerDelay{60'000};
+constexpr std::string_view kMainService = "container.main-service";
 
 std::optional<Instant> earlier(std::optional<Instant> left, std::optional<Instant> right) {
     if (!left || !right) {
@@ -28,36 +32,24 @@ std::optional<Instant> earlier(std::optional<Instant> left, std::optional<Instan
     return std::min(*left, *right);
 }
 
-/// The node's keys go in at load; `$$` stays for the second step, the service's environment at its start.
-Expander make_expander(const NodeConfig& config) {
-    return [&config](std::string_view text) -> Result<std::string> {
-        std::string doubled;
-        for (std::size_t at = 0; at < text.size(); ++at) {
-            doubled += text[at];
-            if (text[at] == '$' && at + 1 < text.size() && text[at + 1] == '$') {
-                doubled += "$$$";
-                ++at;
-            }
-        }
-        return expand(doubled, config);
-    };
-}
-
 }  // namespace
 
 Daemon::Daemon(EventLoop loop, Console& console, Booted booted)
     : loop_(std::move(loop)),
       console_(console),
       booted_(std::move(booted)),
-      host_(loop_, console_, logs_, booted_.config),
-      button_(*this) {}
+      host_(loop_, console_, logs_, booted_.config, booted_.in_container),
+      button_(*this),
+      clock_(*this) {}
 
-Status Daemon::run(const std::string& directory) {
+Status Daemon::run() {
     if (auto watched = watch_signals(); !watched) {
         return watched;
     }
     button_.open(loop_);
-    if (auto loaded = load(directory); !loaded) {
+    clock_.open(loop_);
+    open_watchdog();
+    if (auto loaded = load(); !loaded) {
         return loaded;
     }
     start_logger();
@@ -80,9 +72,10 @@ Status Daemon::run(const std::string& directory) {
 Status Daemon::watch_signals() {
     sigset_t watched;
     ::sigemptyset(&watched);
-    for (const int number : {SIGCHLD, SIGTERM, SIGINT, SIGPIPE, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH}) {
+    for (const int number : {SIGCHLD, SIGTERM, SIGINT, SIGPIPE, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH, SIGPWR}) {
         ::sigaddset(&watched, number);
     }
+    ::sigaddset(&watched, SIGRTMIN + 3);  // what container engines send to an init that calls itself systemd's like
     if (::sigprocmask(SIG_SETMASK, &watched, nullptr) != 0) {
         return system_error("block", "signals");
     }
@@ -96,32 +89,47 @@ Status Daemon::watch_signals() {
     return loop_.add(signals_.get(), EPOLLIN, *this);
 }
 
-Status Daemon::load(const std::string& directory) {
+Result<std::vector<Unit>> Daemon::read_units(std::vector<Error>& errors) const {
+    return load_units(kUnitDirectories, unit_expander(booted_.config), instances_, errors);
+}
+
+Status Daemon::load() {
     std::vector<Error> errors;
-    auto graph = load_units(directory, make_expander(booted_.config), errors);
+    auto units = read_units(errors);
     for (const Error& error : errors) {
         console_.line(error.message);
     }
+    auto graph = units ? Graph::build(std::move(*units)) : Result<Graph>(std::unexpected(units.error()));
     if (!graph) {
         return with_context("the units of this node cannot be used", graph.error());
     }
     for (const GraphNode& node : graph->nodes()) {
-        if (auto added = logs_.add(node.unit.name, node.unit.log_size, node.unit.log_count); !added) {
-            return added;
+        if (auto opened = open_log(node.unit); !opened) {
+            return opened;
         }
     }
     supervisor_.emplace(std::move(*graph), host_);
-    host_.attach(*supervisor_);
+    host_.attach(*supervisor_, *this);
     return {};
+}
+
+Status Daemon::open_log(const Unit& unit) { return logs_.add(unit.name, unit.log_size, unit.log_count); }
+
+void Daemon::open_watchdog() {
+    const auto time = parse_duration(booted_.config.text("node.watchdog"));
+    if (time && time->count() > 0) {
+        watchdog_.open(console_, std::string(booted_.config.text("node.watchdog-device")), *time);
+    }
 }
 
 void Daemon::start_logger() {
     logger_again_.reset();
+    logger_delay_ = std::clamp(logger_delay_ * 2, kLoggerDelay, kLongestLoggerDelay);
     auto connection = logs_.connect();
     if (connection) {
         SpawnPlan plan;
         plan.command = {"/proc/self/exe", "logger"};
-        plan.kept_descriptor = connection->get();
+        plan.passed = {{connection->get(), 3}};
         plan.oom_score_adjust = -900;
         if (const auto process = spawn(plan)) {
             logger_ = process->pid;
@@ -130,49 +138,62 @@ void Daemon::start_logger() {
             console_.line(process.error().message);
         }
     }
-    logger_again_ = now() + kLoggerDelay;
+    logger_again_ = now() + logger_delay_;
 }
 
 void Daemon::on_events(std::uint32_t /*events*/) {
     signalfd_siginfo information{};
-    if (::read(signals_.get(), &information, sizeof information) != static_cast<ssize_t>(sizeof information)) {
-        return;
-    }
-    switch (information.ssi_signo) {
-        case SIGCHLD: reap(); return;
-        case SIGTERM: request_shutdown(PowerAction::power_off, "SIGTERM"); return;
-        case SIGINT: request_shutdown(PowerAction::reboot, "ctrl-alt-del"); return;
-        default: return;
+    if (::read(signals_.get(), &information, sizeof information) == static_cast<ssize_t>(sizeof information)) {
+        handle_signal(static_cast<int>(information.ssi_signo));
     }
 }
 
-/// One SIGCHLD may stand for many children. Each is looked at first and taken only when its service has been found, so
-/// that the pid cannot be used again in between.
+void Daemon::handle_signal(int number) {
+    if (number == SIGCHLD) {
+        reap();
+    } else if (number == SIGTERM || number == SIGPWR || number == SIGRTMIN + 3) {
+        request_shutdown(PowerAction::power_off, ::strsignal(number));
+    } else if (number == SIGINT) {
+        // On a machine the kernel's ctrl-alt-del, in a container somebody's ctrl-c.
+        request_shutdown(booted_.in_container ? PowerAction::power_off : PowerAction::reboot,
+                         booted_.in_container ? "SIGINT" : "ctrl-alt-del");
+    } else if (number == SIGHUP) {
+        if (const auto reloaded = reload_units(); !reloaded) {
+            console_.line(concat("reload   refused: ", reloaded.error().message));
+        }
+    }
+}
+
+/// One SIGCHLD may stand for many children. A number that was taken here cannot belong to another of our processes
+/// before it has been looked up: nothing is started in between.
 void Daemon::reap() {
     siginfo_t information{};
-    while (::waitid(P_ALL, 0, &information, WEXITED | WNOHANG | WNOWAIT) == 0 && information.si_pid != 0) {
-        const pid_t pid = information.si_pid;
-        siginfo_t taken{};
-        ::waitid(P_PID, static_cast<id_t>(pid), &taken, WEXITED | WNOHANG);
-        if (pid == logger_) {
-            logger_ = -1;
-            logger_again_ = now() + kLoggerDelay;
-        } else {
-            host_.on_child(pid, taken.si_code, taken.si_status);
-        }
+    while (::waitid(P_ALL, 0, &information, WEXITED | WNOHANG) == 0 && information.si_pid != 0) {
+        child_ended(information.si_pid, information.si_code, information.si_status);
         information = {};
     }
 }
 
-std::optional<Instant> Daemon::next_deadline() const {
+void Daemon::child_ended(pid_t pid, int code, int status) {
+    if (pid == logger_) {
+        logger_ = -1;
+        logger_again_ = now() + logger_delay_;
+    } else {
+        host_.on_child(pid, code, status);
+    }
+}
+
+std::optional<Instant> Daemon::next_deadline() {
     std::optional<Instant> next = earlier(supervisor_->next_deadline(), host_.next_deadline());
     next = earlier(next, earlier(logger_again_, shutdown_deadline_));
+    next = earlier(next, watchdog_.next_deadline());
     return control_ ? earlier(next, control_->next_deadline()) : next;
 }
 
 void Daemon::on_time() {
     supervisor_->on_time();
     host_.on_time();
+    watchdog_.on_time();
     if (control_) {
         control_->on_time();
     }
@@ -182,6 +203,30 @@ void Daemon::on_time() {
 }
 
 void Daemon::on_power_button() { request_shutdown(PowerAction::power_off, "the power button"); }
+
+void Daemon::on_clock_jump() { supervisor_->on_clock_changed(); }
+
+void Daemon::on_state(UnitIndex index, State /*before*/) {
+    const Service& service = supervisor_->service(index);
+    const std::string& name = supervisor_->graph().at(index).unit.name;
+    if (control_ && control_->has_readers()) {
+        control_->publish(encode(
+            UnitEvent{service.since.milliseconds, name, std::string(to_text(service.state)), service.reason}));
+    }
+    if (booted_.in_container && name == booted_.config.text(kMainService)) {
+        end_with_main_service(index);
+    }
+}
+
+/// A container lives as long as the service that it is for, and ends with its exit status as shells give it.
+void Daemon::end_with_main_service(UnitIndex index) {
+    const Service& service = supervisor_->service(index);
+    if (!service.ran || !at_rest(service.state) || service.state == State::idle) {
+        return;
+    }
+    exit_code_ = service.last_exit.signal != 0 ? 128 + service.last_exit.signal : service.last_exit.code;
+    request_shutdown(PowerAction::power_off, "the end of the container's main service");
+}
 
 void Daemon::request_shutdown(PowerAction action, std::string_view why) {
     if (going_down_) {
@@ -201,59 +246,11 @@ void Daemon::finish() {
                                  to_text(service.state), " after ", duration_text(kServicesTime)));
         }
     }
+    watchdog_.prepare_shutdown();
     end_all_processes(console_, kRemainderGrace);
     release_file_systems(console_);
     console_.line("the file systems are clean; bye");
-    power_down(*going_down_, booted_.in_container);
-}
-
-Result<std::string> Daemon::answer(const std::vector<std::string_view>& words) {
-    if (words.size() == 1 && words[0] == "status") {
-        return status_lines();
-    }
-    if (words.size() == 2 && words[0] == "shutdown") {
-        static constexpr std::array<std::string_view, 3> kActions{"poweroff", "reboot", "halt"};
-        const auto action = std::ranges::find(kActions, words[1]);
-        if (action == kActions.end()) {
-            return failure(concat("'", words[1], "' is not poweroff, reboot or halt"));
-        }
-        request_shutdown(static_cast<PowerAction>(action - kActions.begin()), "the command line");
-        return std::string();
-    }
-    if (words.size() == 2 && (words[0] == "start" || words[0] == "stop" || words[0] == "restart")) {
-        return change_unit(words[0], words[1]);
-    }
-    return failure("PID 1 does not know this request");
-}
-
-Result<std::string> Daemon::change_unit(std::string_view verb, std::string_view name) {
-    const auto index = supervisor_->graph().find(name);
-    if (!index) {
-        return std::unexpected(index.error());
-    }
-    if (supervisor_->shutting_down()) {
-        return failure("the node is shutting down: nothing is started or stopped any more");
-    }
-    if (verb == "start") {
-        supervisor_->start(*index);
-    } else if (verb == "stop") {
-        supervisor_->stop(*index);
-    } else {
-        supervisor_->restart(*index);
-    }
-    return std::string();
-}
-
-std::string Daemon::status_lines() const {
-    std::string lines;
-    for (UnitIndex index = 0; index < supervisor_->graph().size(); ++index) {
-        const Service& service = supervisor_->service(index);
-        const Unit& unit = supervisor_->graph().at(index).unit;
-        lines +=
-            encode({unit.name, std::string(to_text(service.state)), host_.pid_of(index), service.since.milliseconds,
-                    service.took ? service.took->count() : -1, service.restarts, unit.description, service.reason});
-    }
-    return lines;
+    power_down(*going_down_, booted_.in_container, exit_code_);
 }
 
 }  // namespace thole

@@ -1,13 +1,12 @@
 #include "daemon/service_host.hpp"
 
 #include <sys/epoll.h>
-#include <sys/syscall.h>
+#include <sys/random.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <csignal>
+#include <ctime>
 
 #include "os/file.hpp"
 
@@ -15,331 +14,184 @@ namespace thole {
 
 namespace {
 
-constexpr Milliseconds kFirstProbe{20};
-constexpr Milliseconds kSlowestProbe{500};
-constexpr std::string_view kNotifyDirectory = "/run/thole/notify";
-
-void signal_process(const Process& process, int number) {
-    if (process.pidfd) {
-        ::syscall(SYS_pidfd_send_signal, process.pidfd.get(), number, nullptr, 0);
-    } else if (process.pid > 0) {
-        ::kill(process.pid, number);  // not reaped yet, so the number is still its own
-    }
-}
-
-std::string cgroup_name(const Unit& unit) { return concat("services/", unit.name); }
-
-Status read_environment_file(const std::string& path, std::vector<std::string>& environment) {
-    const auto text = read_file(path);
-    if (!text) {
-        return std::unexpected(text.error());
-    }
-    for (const auto line : split(*text, '\n')) {
-        if (!line.empty() && line[0] != '#' && line.find('=') != std::string_view::npos) {
-            environment.emplace_back(line);
-        }
-    }
-    return {};
-}
+constexpr int kMostLastWords = 16;
 
 }  // namespace
 
-ServiceHost::ServiceHost(EventLoop& loop, Console& console, LogChannel& logs, const NodeConfig& config)
-    : loop_(loop), console_(console), logs_(logs), config_(config) {}
+ServiceHost::ServiceHost(EventLoop& loop, Console& console, LogChannel& logs, const NodeConfig& config,
+                         bool in_container)
+    : loop_(loop), console_(console), logs_(logs), config_(config), in_container_(in_container),
+      has_cgroup2_(path_exists(concat(kCgroupRoot, "/cgroup.controllers"))) {}
 
-void ServiceHost::attach(Supervisor& supervisor) {
+void ServiceHost::attach(Supervisor& supervisor, StateListener& listener) {
     supervisor_ = &supervisor;
-    for (UnitIndex index = 0; index < supervisor.graph().size(); ++index) {
-        running_.push_back(std::make_unique<Running>(*this, index));
-    }
+    listener_ = &listener;
+    running_.resize(supervisor.graph().size());
+}
+
+Cgroup ServiceHost::cgroup_of(UnitIndex index) const {
+    return Cgroup(concat("services/", supervisor_->graph().at(index).unit.name));
 }
 
 Instant ServiceHost::now() { return thole::now(); }
 
-pid_t ServiceHost::pid_of(UnitIndex index) const { return running_[index]->process.pid; }
+std::int64_t ServiceHost::wall_seconds() { return ::time(nullptr); }
+
+std::int64_t ServiceHost::random(std::int64_t limit) {
+    std::uint64_t number = 0;
+    (void)!::getrandom(&number, sizeof number, GRND_NONBLOCK);
+    return static_cast<std::int64_t>(number % static_cast<std::uint64_t>(limit));
+}
+
+void ServiceHost::reindexed(std::span<const std::optional<UnitIndex>> former) {
+    std::vector<std::optional<UnitIndex>> places(running_.size());
+    std::vector<Running> old = std::exchange(running_, std::vector<Running>(former.size()));
+    for (UnitIndex index = 0; index < former.size(); ++index) {
+        if (!former[index]) {
+            continue;
+        }
+        places[*former[index]] = index;
+        running_[index] = std::move(old[*former[index]]);
+        for (const auto& watch : running_[index].watches) {
+            watch->index = index;
+        }
+    }
+    pids_.reindex(places);
+}
+
+// -- conditions -------------------------------------------------------------------------------------------------------
+
+namespace {
+
+bool has_kernel_argument(std::string_view wanted) {
+    const std::string line = read_file("/proc/cmdline").value_or("");
+    for (const auto word : split_words(line)) {
+        if (word == wanted || word.substr(0, word.find('=')) == wanted) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool has_role(const NodeConfig& config, std::string_view wanted) {
+    const auto roles = config.list("node.roles");
+    return std::ranges::any_of(split_words(wanted),
+                               [&](std::string_view role) { return std::ranges::count(roles, role) > 0; });
+}
+
+bool key_holds(const NodeConfig& config, std::string_view subject) {
+    const auto equals = subject.find('=');
+    const auto value = config.text(subject.substr(0, equals));
+    return equals != std::string_view::npos ? value == subject.substr(equals + 1) : !value.empty() && value != "no";
+}
+
+}  // namespace
 
 bool ServiceHost::holds(const Condition& condition) {
-    if (condition.kind == Condition::Kind::path) {
-        return path_exists(condition.subject);
+    switch (condition.kind) {
+        case Condition::Kind::path: return path_exists(condition.subject);
+        case Condition::Kind::key: return key_holds(config_, condition.subject);
+        case Condition::Kind::kernel_argument: return has_kernel_argument(condition.subject);
+        case Condition::Kind::container: return in_container_;
+        case Condition::Kind::role: return has_role(config_, condition.subject);
     }
-    const auto equals = condition.subject.find('=');
-    const auto value = config_.text(condition.subject.substr(0, equals));
-    if (equals != std::string::npos) {
-        return value == condition.subject.substr(equals + 1);
-    }
-    return !value.empty() && value != "no";
+    return false;
 }
 
-Result<std::vector<std::string>> ServiceHost::environment(const Unit& unit) const {
-    std::vector<std::string> all{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8"};
-    for (const std::string& file : unit.environment_files) {
-        if (auto read = read_environment_file(file, all); !read) {
-            return std::unexpected(read.error());
-        }
-    }
-    for (const std::string& entry : unit.environment) {
-        auto expanded = expand_environment(entry, all);
-        if (!expanded) {
-            return std::unexpected(expanded.error());
-        }
-        all.push_back(std::move(*expanded));
-    }
-    return all;
-}
+// -- the end of processes ---------------------------------------------------------------------------------------------
 
-Status ServiceHost::prepare_cgroup(Running& running, const Unit& unit) {
-    if (!path_exists(concat(kCgroupRoot, "/cgroup.controllers"))) {
-        running.cgroup.reset();
-        return {};  // boot has said that there is no cgroup2; services run without cgroups of their own
-    }
-    auto cgroup = Cgroup::make(cgroup_name(unit));
-    if (!cgroup) {
-        return std::unexpected(cgroup.error());
-    }
-    for (const CgroupSetting& setting : unit.cgroup) {
-        if (auto set = cgroup->set(setting.file, setting.value); !set) {
-            return set;
-        }
-    }
-    if (unit.delegate) {
-        (void)cgroup->delegate();  // refused while processes of an earlier run live in it: then it was done before
-    }
-    running.oom_kills_before = cgroup->oom_kills();
-    running.cgroup = std::move(*cgroup);
-    return {};
-}
-
-Status ServiceHost::prepare_readiness(Running& running, const Unit& unit) {
-    running.probe.reset();
-    running.next_probe.reset();
-    running.probe_interval = kFirstProbe;
-    if (unit.readiness == Readiness::started) {
-        return {};
-    }
-    if (unit.readiness == Readiness::notify) {
-        if (auto made = make_directories(std::string(kNotifyDirectory)); !made) {
-            return made;
-        }
-        const std::string path = concat(kNotifyDirectory, "/", unit.name);
-        auto socket = NotifySocket::bind(path);
-        if (!socket) {
-            return std::unexpected(socket.error());
-        }
-        running.notify = std::move(*socket);
-        running.plan.environment.push_back(concat("NOTIFY_SOCKET=", path));
-        return loop_.add(running.notify->fd(), EPOLLIN, running.notified);
-    }
-    if (unit.readiness != Readiness::exec) {
-        const auto address = unit.readiness == Readiness::tcp ? parse_tcp_address(unit.readiness_target)
-                                                              : unix_address(unit.readiness_target);
-        if (!address) {
-            return std::unexpected(address.error());
-        }
-        running.probe.emplace(*address);
-    }
-    running.next_probe = now() + kFirstProbe;
-    return {};
-}
-
-Status ServiceHost::spawn(UnitIndex index) {
-    Running& running = *running_[index];
+bool ServiceHost::send_stop_signal(UnitIndex index) {
+    const Running& running = running_[index];
     const Unit& unit = supervisor_->graph().at(index).unit;
-    end_watch(running);
-    running.plan = SpawnPlan{};
-    auto variables = environment(unit);
-    if (!variables) {
-        return std::unexpected(variables.error());
+    const bool all = unit.kill == KillMode::cgroup && running.has_cgroup;
+    if (all) {
+        signal_cgroup(cgroup_of(index), unit.stop_signal);
     }
-    running.plan.environment = std::move(*variables);
-    if (auto prepared = prepare_cgroup(running, unit); !prepared) {
-        return prepared;
+    if (!running.process) {
+        return false;
     }
-    if (auto prepared = prepare_readiness(running, unit); !prepared) {
-        return prepared;
+    if (!all) {
+        signal_process(running.process, unit.stop_signal);
+        signal_process(running.process, SIGCONT);
     }
-    // After readiness is prepared: a command line may hand NOTIFY_SOCKET on.
-    for (const std::string& argument : unit.command) {
-        auto expanded = expand_environment(argument, running.plan.environment);
-        if (!expanded) {
-            return std::unexpected(expanded.error());
-        }
-        running.plan.command.push_back(std::move(*expanded));
-    }
-    running.plan.working_directory = unit.working_directory;
-    running.plan.user = unit.user;
-    running.plan.cgroup_directory = running.cgroup ? running.cgroup->directory() : -1;
-    running.plan.standard_output = logs_.output_of(unit.name);
-    running.plan.oom_score_adjust = unit.oom_score_adjust;
-    running.plan.nice = unit.nice;
-    auto process = thole::spawn(running.plan);
-    if (!process) {
-        end_watch(running);
-        return std::unexpected(process.error());
-    }
-    running.process = std::move(*process);
-    return {};
+    return true;
 }
 
-void ServiceHost::send_stop_signal(UnitIndex index) {
-    const Running& running = *running_[index];
-    signal_process(running.process, supervisor_->graph().at(index).unit.stop_signal);
-    signal_process(running.process, SIGCONT);
-}
+void ServiceHost::send_signal(UnitIndex index, int signal) { signal_process(running_[index].process, signal); }
 
 void ServiceHost::kill_all(UnitIndex index) {
-    Running& running = *running_[index];
-    const bool whole = supervisor_->graph().at(index).unit.kill == KillMode::cgroup;
-    if (!whole || !running.cgroup || !running.cgroup->kill()) {
+    const Running& running = running_[index];
+    const bool whole = supervisor_->graph().at(index).unit.kill != KillMode::process;
+    if (!whole || !running.has_cgroup || !cgroup_of(index).kill()) {
         signal_process(running.process, SIGKILL);
     }
 }
 
 void ServiceHost::clear(UnitIndex index) {
-    Running& running = *running_[index];
-    const Unit& unit = supervisor_->graph().at(index).unit;
-    end_watch(running);
-    running.process = Process{};
-    if (unit.kill == KillMode::process || !running.cgroup || !running.cgroup->populated()) {
+    Running& running = running_[index];
+    const KillMode mode = supervisor_->graph().at(index).unit.kill;
+    end_watches(index);
+    forget_process(running);
+    const Cgroup cgroup = cgroup_of(index);
+    if (mode == KillMode::process || !running.has_cgroup || !cgroup.populated()) {
         supervisor_->on_emptied(index);
         return;
     }
-    (void)running.cgroup->kill();
-    auto events = running.cgroup->open_events();
-    if (events && loop_.add(events->get(), EPOLLPRI, running.emptied)) {
-        running.cgroup_events = std::move(*events);
+    if (mode == KillMode::cgroup && !supervisor_->service(index).force_killed) {
+        signal_cgroup(cgroup, supervisor_->graph().at(index).unit.stop_signal);
+    } else {
+        (void)cgroup.kill();
+    }
+    if (auto events = cgroup.open_events()) {
+        (void)watch(index, WatchKind::cgroup_events, std::move(*events), EPOLLPRI);
     }
     on_cgroup_event(index);  // it may have emptied before it was watched
 }
 
-void ServiceHost::on_cgroup_event(UnitIndex index) {
-    Running& running = *running_[index];
-    if (running.cgroup_events) {
-        std::array<char, 256> unused;
-        (void)::pread(running.cgroup_events.get(), unused.data(), unused.size(), 0);  // takes the event back
-    }
-    if (running.cgroup->populated()) {
-        return;
-    }
-    end_watch(running);
-    supervisor_->on_emptied(index);
-}
-
-void ServiceHost::on_notification(UnitIndex index) {
-    Running& running = *running_[index];
-    if (!running.notify) {
-        return;
-    }
-    const auto said = running.notify->receive(concat("/", cgroup_name(supervisor_->graph().at(index).unit)));
-    if (!said) {
-        return;
-    }
-    if (!said->status.empty()) {
-        supervisor_->on_status(index, said->status);
-    }
-    if (said->ready) {
-        supervisor_->on_ready(index);
-    }
-}
-
 void ServiceHost::on_child(pid_t pid, int code, int status) {
-    for (UnitIndex index = 0; index < running_.size(); ++index) {
-        Running& running = *running_[index];
-        if (running.probe_pid == pid) {
-            running.probe_pid = -1;
-            if (code == CLD_EXITED && status == 0) {
-                supervisor_->on_ready(index);
-            } else if (supervisor_->service(index).state == State::starting) {
-                running.next_probe = now() + running.probe_interval;
-            }
-            return;
-        }
-        if (running.process.pid != pid) {
-            continue;
-        }
-        const bool exited = code == CLD_EXITED;
-        const bool starved =
-            running.cgroup && status == SIGKILL && !exited && running.cgroup->oom_kills() > running.oom_kills_before;
-        if (running.notify) {
-            on_notification(index);  // what it said before it went counts
-        }
-        running.process = Process{};
-        supervisor_->on_exited(index, ExitStatus{exited ? status : 0, exited ? 0 : status, starved});
+    const auto index = pids_.find(pid);
+    if (!index) {
         return;
     }
-}
-
-void ServiceHost::on_time() {
-    const Instant time = now();
-    for (UnitIndex index = 0; index < running_.size(); ++index) {
-        const auto due = running_[index]->next_probe;
-        if (due && *due <= time) {
-            ask_probe(index);
+    Running& running = running_[*index];
+    if (running.asking && running.asking->pid == pid) {
+        pids_.remove(pid);
+        running.asking->pid = -1;
+        if (code == CLD_EXITED && status == 0) {
+            supervisor_->on_ready(*index);
+        } else {
+            running.asking->next = now() + running.asking->interval;
         }
-    }
-}
-
-/// Asks again and again at growing intervals, until the service answers or is no longer starting.
-void ServiceHost::ask_probe(UnitIndex index) {
-    Running& running = *running_[index];
-    const Unit& unit = supervisor_->graph().at(index).unit;
-    running.next_probe.reset();
-    if (supervisor_->service(index).state != State::starting) {
         return;
     }
-    if (running.probe && running.probe->ask()) {
-        supervisor_->on_ready(index);
-        return;
-    }
-    running.probe_interval = std::min(running.probe_interval * 3 / 2, kSlowestProbe);
-    if (running.probe) {
-        running.next_probe = now() + running.probe_interval;
-        return;
-    }
-    auto command = split_command(unit.readiness_target);
-    SpawnPlan plan = running.plan;
-    if (command) {
-        plan.command = std::move(*command);
-    }
-    if (const auto process = thole::spawn(plan)) {
-        running.probe_pid = process->pid;
-    } else {
-        running.next_probe = now() + kSlowestProbe;
-        supervisor_->on_status(index, process.error().message);
-    }
+    main_ended(*index, code, status);
 }
 
-std::optional<Instant> ServiceHost::next_deadline() const {
-    std::optional<Instant> next;
-    for (const auto& running : running_) {
-        if (running->next_probe && (!next || *running->next_probe < *next)) {
-            next = running->next_probe;
-        }
+void ServiceHost::main_ended(UnitIndex index, int code, int status) {
+    Running& running = running_[index];
+    const pid_t pid = running.process.pid;
+    // What it said before it went counts.
+    for (int datagrams = 0; datagrams < kMostLastWords && notification_waits(index); ++datagrams) {
+        on_notification(index);
     }
-    return next;
+    if (running.process.pid != pid) {
+        return;  // it has named another main process
+    }
+    const bool exited = code == CLD_EXITED;
+    const bool starved =
+        running.has_cgroup && status == SIGKILL && !exited && cgroup_of(index).oom_kills() > running.oom_kills_before;
+    forget_process(running);
+    supervisor_->on_exited(index, ExitStatus{exited ? status : 0, exited ? 0 : status, starved});
 }
 
-void ServiceHost::end_watch(Running& running) {
-    if (running.notify) {
-        loop_.remove(running.notify->fd());
-        running.notify.reset();
-    }
-    if (running.cgroup_events) {
-        loop_.remove(running.cgroup_events.get());
-        running.cgroup_events.reset();
-    }
-    end_probe(running);
+void ServiceHost::forget_process(Running& running) {
+    pids_.remove(running.process.pid);
+    running.process = Process{};
 }
 
-void ServiceHost::end_probe(Running& running) {
-    running.probe.reset();
-    running.next_probe.reset();
-    if (running.probe_pid > 0) {
-        ::kill(running.probe_pid, SIGKILL);  // a child of ours that is not reaped yet
-        running.probe_pid = -1;
-    }
-}
+// -- what people see --------------------------------------------------------------------------------------------------
 
-void ServiceHost::changed(UnitIndex index, State /*before*/) {
+void ServiceHost::changed(UnitIndex index, State before) {
     const Service& service = supervisor_->service(index);
     const std::string& name = supervisor_->graph().at(index).unit.name;
     const std::string column = concat(name, std::string(name.size() < 28 ? 28 - name.size() : 1, ' '));
@@ -348,19 +200,24 @@ void ServiceHost::changed(UnitIndex index, State /*before*/) {
         case State::done:
             console_.line(concat(service.state == State::ready ? "ready    " : "done     ", column,
                                  duration_text(service.took.value_or(Milliseconds(0)))));
-            end_probe(*running_[index]);
-            return;
+            end_asking(running_[index]);
+            break;
         case State::delayed:
             console_.line(concat("restart  ", column, service.reason, "; again in ", duration_text(service.delay)));
             logs_.show_tail(name);
-            return;
+            break;
         case State::failed:
             console_.line(concat("failed   ", column, service.reason));
             logs_.show_tail(name);
-            return;
-        case State::stopped: console_.line(concat("stopped  ", column)); return;
-        default: return;
+            break;
+        case State::stopped: console_.line(concat("stopped  ", column)); break;
+        default: break;
     }
+    if (service.state == State::stopped || service.state == State::failed) {
+        end_watch(index, WatchKind::listener);
+        running_[index].listeners.clear();
+    }
+    listener_->on_state(index, before);
 }
 
 }  // namespace thole

@@ -1,36 +1,52 @@
-// The supervisor's Platform on a real machine: each service's cgroup, process, notify socket and probe.
+// The supervisor's Platform on a real machine: each service's cgroup, processes, sockets and signs of readiness.
+//
+// service_host.cpp ends processes and hears of their end, service_start.cpp makes them, service_watch.cpp hears what they
+// say while they run.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <vector>
 
 #include "config/node_config.hpp"
+#include "daemon/pid_table.hpp"
 #include "log/log_channel.hpp"
 #include "os/cgroup.hpp"
 #include "os/console.hpp"
 #include "os/event_loop.hpp"
-#include "os/notify.hpp"
 #include "os/probe.hpp"
 #include "os/spawn.hpp"
 #include "supervisor/supervisor.hpp"
 
 namespace thole {
 
+/// Who is told that a unit's state is another one.
+class StateListener {
+   public:
+    virtual ~StateListener() = default;
+    virtual void on_state(UnitIndex index, State before) = 0;
+};
+
 class ServiceHost : public Platform {
    public:
-    ServiceHost(EventLoop& loop, Console& console, LogChannel& logs, const NodeConfig& config);
+    ServiceHost(EventLoop& loop, Console& console, LogChannel& logs, const NodeConfig& config, bool in_container);
 
     /// Must be called once before the supervisor starts anything.
-    void attach(Supervisor& supervisor);
+    void attach(Supervisor& supervisor, StateListener& listener);
 
     bool holds(const Condition& condition) override;
     Status spawn(UnitIndex index) override;
-    void send_stop_signal(UnitIndex index) override;
+    Status run_helper(UnitIndex index, const CommandLine& command) override;
+    void adopt(UnitIndex index) override;
+    Status arm(UnitIndex index) override;
+    bool send_stop_signal(UnitIndex index) override;
+    void send_signal(UnitIndex index, int signal) override;
     void kill_all(UnitIndex index) override;
     void clear(UnitIndex index) override;
     void changed(UnitIndex index, State before) override;
+    void reindexed(std::span<const std::optional<UnitIndex>> former) override;
     Instant now() override;
+    std::int64_t wall_seconds() override;
+    std::int64_t random(std::int64_t limit) override;
 
     /// A child of PID 1 has ended; `code` and `status` as waitid(2) gives them. Unknown children are orphans: nothing
     /// to do.
@@ -41,52 +57,82 @@ class ServiceHost : public Platform {
     [[nodiscard]] std::optional<Instant> next_deadline() const;
 
     /// The main process of a service, or -1.
-    [[nodiscard]] pid_t pid_of(UnitIndex index) const;
+    [[nodiscard]] pid_t pid_of(UnitIndex index) const { return running_[index].process.pid; }
 
    private:
-    /// Hands a descriptor's events to one member function of the host for one unit.
-    struct Source : EventSource {
-        Source(ServiceHost& owner, UnitIndex unit, void (ServiceHost::*target)(UnitIndex))
-            : host(owner), index(unit), handler(target) {}
-        void on_events(std::uint32_t /*events*/) override { (host.*handler)(index); }
+    enum class WatchKind : std::uint8_t { notify, cgroup_events, main_process, readiness, listener };
+
+    /// A descriptor that is looked at for one unit. It closes with its end.
+    struct Watch : EventSource {
+        Watch(ServiceHost& owner, UnitIndex unit, WatchKind what, Fd descriptor)
+            : host(owner), index(unit), kind(what), fd(std::move(descriptor)) {}
+        void on_events(std::uint32_t /*events*/) override { host.on_watch(index, kind); }
         ServiceHost& host;
         UnitIndex index;
-        void (ServiceHost::*handler)(UnitIndex);
+        WatchKind kind;
+        Fd fd;
+    };
+
+    /// Questions to a service that is starting, at growing intervals.
+    struct Asking {
+        std::optional<Probe> probe;
+        pid_t pid = -1;  // of an exec probe that runs
+        std::optional<Instant> next;
+        Milliseconds interval{0};
     };
 
     struct Running {
-        Running(ServiceHost& host, UnitIndex index)
-            : notified(host, index, &ServiceHost::on_notification),
-              emptied(host, index, &ServiceHost::on_cgroup_event) {}
-        Process process;
-        std::optional<Cgroup> cgroup;
-        std::optional<NotifySocket> notify;
-        std::optional<Probe> probe;
-        SpawnPlan plan;  // of the main process; an exec probe uses its environment and place
-        pid_t probe_pid = -1;
-        std::optional<Instant> next_probe;
-        Milliseconds probe_interval{0};
-        Fd cgroup_events;
-        unsigned long oom_kills_before = 0;
-        Source notified;
-        Source emptied;
+        Process process;  // the main one, or a pre-start or post-stop command
+        std::unique_ptr<Asking> asking;
+        std::vector<std::unique_ptr<Watch>> watches;
+        std::vector<Fd> listeners;
+        unsigned oom_kills_before = 0;
+        bool has_cgroup = false;
     };
 
-    Status prepare_cgroup(Running& running, const Unit& unit);
-    Status prepare_readiness(Running& running, const Unit& unit);
+    // service_start.cpp
+    Status start_process(UnitIndex index, const CommandLine& command, SpawnPlan& plan);
+    Status fill_plan(UnitIndex index, const CommandLine& command, SpawnPlan& plan);
+    Status prepare_cgroup(UnitIndex index, Fd& directory);
+    Status prepare_listeners(Running& running, const Unit& unit);
+    Status pass_listeners(const Running& running, const Unit& unit, SpawnPlan& plan);
+    Status prepare_notify(UnitIndex index, SpawnPlan& plan);
+    Status prepare_readiness(UnitIndex index, SpawnPlan& plan, Fd& write_end);
     Result<std::vector<std::string>> environment(const Unit& unit) const;
+
+    // service_watch.cpp
+    Status watch(UnitIndex index, WatchKind kind, Fd fd, std::uint32_t events);
+    [[nodiscard]] Watch* find_watch(UnitIndex index, WatchKind kind);
+    void end_watch(UnitIndex index, WatchKind kind);
+    void end_watches(UnitIndex index);
+    void end_asking(Running& running);
+    void on_watch(UnitIndex index, WatchKind kind);
     void on_notification(UnitIndex index);
+    [[nodiscard]] bool notification_waits(UnitIndex index);
     void on_cgroup_event(UnitIndex index);
-    void ask_probe(UnitIndex index);
-    void end_watch(Running& running);
-    void end_probe(Running& running);
+    void on_main_process(UnitIndex index);
+    void on_readiness_line(UnitIndex index);
+    void on_connection(UnitIndex index);
+    void take_main_pid(UnitIndex index, pid_t pid);
+    [[nodiscard]] Cgroup cgroup_of(UnitIndex index) const;
+    [[nodiscard]] bool belongs(UnitIndex index, pid_t pid) const;
+    void ask(UnitIndex index);
+    bool ask_now(UnitIndex index);
+    void ask_by_program(UnitIndex index);
+
+    void main_ended(UnitIndex index, int code, int status);
+    void forget_process(Running& running);
 
     EventLoop& loop_;
     Console& console_;
     LogChannel& logs_;
     const NodeConfig& config_;
+    bool in_container_;
+    bool has_cgroup2_;
     Supervisor* supervisor_ = nullptr;
-    std::vector<std::unique_ptr<Running>> running_;
+    StateListener* listener_ = nullptr;
+    std::vector<Running> running_;
+    PidTable pids_;
 };
 
 }  // namespace thole
