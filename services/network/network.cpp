@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/text.hpp"
+#include "boot/container.hpp"
 #include "config/address.hpp"
 #include "config/ranges.hpp"
 #include "interfaces.hpp"
@@ -46,9 +47,15 @@ Result<std::string> choose_interface(const NodeConfig& config) {
     return wanted;
 }
 
-Status configure_dummy(Netlink& netlink, const NodeConfig& config) {
+/// A kernel that has no dummy interfaces gives a container none: the node then has its address on no interface.
+Status configure_dummy(Console& console, Netlink& netlink, const NodeConfig& config) {
     const Network address = *parse_network(kDummyAddress);
     auto done = netlink.add_dummy(kDummy);
+    if (!done && runs_in_container()) {
+        console.line(concat("network  ", done.error().message, "; only processes of this container reach it"));
+        done = write_resolv_conf({}, configured_servers(config), "");
+        return done ? write_address({}, config.text("node.name"), address.address) : done;
+    }
     done = done ? netlink.link_up(kDummy) : done;
     done = done ? netlink.add_address(kDummy, address) : done;
     done = done ? route_services(config, kDummy) : done;
@@ -102,7 +109,7 @@ Status adopt_container_network(Console& console, Netlink& netlink, const NodeCon
     }
     if (chosen == nullptr) {
         console.line(concat("network  this container has no network: the node has ", kDummyAddress, " on ", kDummy));
-        return configure_dummy(netlink, config);
+        return configure_dummy(console, netlink, config);
     }
     const auto text = read_file("/etc/resolv.conf");
     const auto own = configured_servers(config);
@@ -128,7 +135,7 @@ Status configure_network(Console& console, const NodeConfig& config, bool in_con
     }
     const auto mode = config.text("network.address");
     if (mode == "none") {
-        return configure_dummy(*netlink, config);
+        return configure_dummy(console, *netlink, config);
     }
     const auto interface = choose_interface(config);
     if (!interface) {
@@ -142,7 +149,7 @@ Status configure_network(Console& console, const NodeConfig& config, bool in_con
     }
     if (interface->empty()) {
         console.line(concat("network  no interface: the node has ", kDummyAddress, " on ", kDummy));
-        return configure_dummy(*netlink, config);
+        return configure_dummy(console, *netlink, config);
     }
     if (auto up = netlink->link_up(*interface); !up) {
         return up;
