@@ -16,6 +16,7 @@ COMMANDS = {
     "test": "run the tests: unit, lint, and the real image in QEMU",
     "kubectl": "kubectl on the node that `run` started",
     "bench": "measure sizes, memory, boot and rebuild times",
+    "docs": "write the reference pages of docs/ anew",
     "doctor": "say what this machine has and what it misses",
     "clean": "remove the build directory, or the caches too",
     "completion": "print the completion for bash",

@@ -2,6 +2,9 @@
 
 A name is LAYER/NAME (--list prints all), a LAYER, or a pattern in quotes. What a test needs is built first;
 the image only where a VM test may be among them. The last line says how many passed and failed.
+
+With --minutes the fuzzers search on beyond their fixed number of inputs: each for so many minutes, two at a
+time. Inputs that break something are named, and the exit status is then 1.
 """
 
 from __future__ import annotations
@@ -10,8 +13,10 @@ import argparse
 import os
 import sys
 
+from driver.errors import TholeError
+
 # Layers whose tests need no image.
-_WITHOUT_IMAGE = ("unit", "fuzz", "driver", "rootfs")
+_WITHOUT_IMAGE = ("unit", "fuzz", "lint", "driver", "rootfs")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,15 +25,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--list", action="store_true", help="print the name of every test and run none")
     parser.add_argument("--all", action="store_true", help="the long tests too")
     parser.add_argument("--no-build", action="store_true", help="test what is there, as it is")
+    parser.add_argument("--minutes", type=float, metavar="N", help="run each fuzzer for N minutes")
+    parser.add_argument("--target", action="append", default=[], metavar="NAME", help="with --minutes: this fuzzer")
 
 
 def main(options: argparse.Namespace) -> int:
-    """Build what is needed and become pytest."""
+    """Build what is needed and become pytest; with --minutes run fuzzers."""
     from driver import build, display, setup, toolchain
     from driver.paths import BUILD, CHECKOUT
 
+    need_fuzzers_alone(options)
     shown = display.create()
     setup.ensure(shown, "build", "test")
+    if options.minutes is not None:
+        from driver import fuzz
+
+        return fuzz.run(options.minutes, [*options.names, *options.target], shown)
     setup.ensure_qemu(shown)
     if options.list:
         build.configure(build.native(), shown)
@@ -60,6 +72,17 @@ def main(options: argparse.Namespace) -> int:
     os.chdir(CHECKOUT)
     sys.stdout.flush()
     os.execve(command[0], command, environment)
+
+
+def need_fuzzers_alone(options: argparse.Namespace) -> None:
+    """Refuse --minutes for anything but fuzzers, and --target without it."""
+    others = [name for name in options.names if name.partition("/")[0] != "fuzz"]
+    if options.minutes is not None and others:
+        raise TholeError(f"--minutes is for fuzzers, not for {', '.join(others)}", "./thole test fuzz --minutes N")
+    if options.minutes is not None and not 0 < options.minutes <= 7 * 24 * 60:
+        raise TholeError(f"--minutes {options.minutes:g} is not more than 0 and at most a week", "such as --minutes 10")
+    if options.target and options.minutes is None:
+        raise TholeError("--target needs --minutes", "./thole test fuzz --minutes N --target NAME")
 
 
 def needs_image(names: list[str]) -> bool:

@@ -266,7 +266,8 @@ std::optional<std::int64_t> next_after(const Calendar& calendar, std::int64_t un
         }
         part = kYear;  // what was carried into is looked at again
     }
-    return day_number(moment) * kSecondsOfDay + moment[kHour] * 3600 + moment[kMinute] * 60 + moment[kSecond];
+    const int seconds = moment[kHour] * 3600 + moment[kMinute] * 60 + moment[kSecond];
+    return day_number(moment) * kSecondsOfDay + seconds;
 }
 
 }  // namespace thole

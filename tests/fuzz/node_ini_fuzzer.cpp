@@ -1,20 +1,22 @@
-// node.ini and the kernel command line of any content: every value is checked, and an error changes nothing.
-#include <cstddef>
-#include <cstdint>
-#include <string>
-
+// node.ini of any content: every value is checked, and what is refused is refused with its line.
 #include "config/node_config.hpp"
 #include "config/sources.hpp"
+#include "input.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace thole;
-    const std::string_view text(reinterpret_cast<const char*>(data), size);
+    const std::string_view text = text_of(data, size);
     NodeConfig config;
-    if (add_ini(config, "node.ini", text, false)) {
-        (void)config.finish();
+    if (const auto added = add_ini(config, "node.ini", text, false); !added) {
+        expect(added.error().message.starts_with("node.ini"));
+        return 0;
     }
-    NodeConfig from_kernel;
-    (void)add_command_line(from_kernel, text);
-    (void)expand(text, from_kernel);
+    if (const auto whole = config.finish(); !whole) {
+        expect(!whole.error().message.empty());
+        return 0;
+    }
+    if (const auto filled = expand(text, config); !filled) {
+        expect(!filled.error().message.empty());
+    }
     return 0;
 }

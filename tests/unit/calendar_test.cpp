@@ -158,8 +158,9 @@ std::vector<std::int64_t> by_minutes(const RandomExpression& expression, std::in
         if (!day_matches(expression, fields_of(day))) {
             continue;
         }
-        for (int minute = 0; minute < 24 * 60; ++minute) {
-            if (expression.hours.contains(minute / 60) && expression.minutes.contains(minute % 60)) {
+        for (std::int64_t minute = 0; minute < 1440; ++minute) {
+            if (expression.hours.contains(static_cast<int>(minute / 60)) &&
+                expression.minutes.contains(static_cast<int>(minute % 60))) {
                 found.push_back(day + minute * 60);
             }
         }
@@ -220,7 +221,7 @@ TEST_CASE("calendar: every hour comes once a day, for UTC knows no summer time")
     const auto hourly = parse_calendar("hourly");
     REQUIRE(hourly);
     const std::int64_t start = at(2026, 1, 1);
-    for (std::int64_t hour = 0; hour < 365 * 24; ++hour) {
+    for (std::int64_t hour = 0; hour < 8760; ++hour) {
         REQUIRE(next_after(*hourly, start + hour * 3600).value_or(-1) == start + (hour + 1) * 3600);
     }
 }
