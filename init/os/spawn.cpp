@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
@@ -23,6 +24,25 @@ namespace {
 constexpr std::string_view kDefaultPath = "/usr/sbin:/usr/bin:/sbin:/bin";
 constexpr std::array<std::string_view, 2> kPidVariables{"LISTEN_PID=", "WATCHDOG_PID="};
 
+/// Where the child finds /dev/null and its output: low numbers that PID 1 keeps for this. A new process then needs no
+/// copy of a table of thousands of descriptors, only of its beginning.
+struct LowDescriptors {
+    Fd null;
+    Fd output;
+
+    [[nodiscard]] bool low() const { return null && output && null.get() < kEnd && output.get() < kEnd; }
+    static constexpr int kEnd = 32;
+};
+
+LowDescriptors& low_descriptors() {
+    static LowDescriptors kept;
+    if (!kept.null) {
+        kept.null = Fd(::openat(AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC));
+        kept.output = Fd(::fcntl(kept.null.get(), F_DUPFD_CLOEXEC, 3));
+    }
+    return kept;
+}
+
 /// Everything the child needs, made before the clone, and its report of what went wrong.
 struct Child {
     const SpawnPlan& plan;
@@ -31,7 +51,10 @@ struct Child {
     std::vector<char*> environment = {};
     Account account = {};
     std::array<std::array<char, 32>, kPidVariables.size()> pid_variables{};
-    bool fell_back = false;  // clone3 was refused
+    int null = -1;
+    int output = -1;
+    bool shares_table = false;  // of descriptors, with PID 1, until it takes its own
+    bool fell_back = false;     // clone3 was refused
     std::string oom_score = {};
     const char* failed_step = nullptr;
     int failed_code = 0;
@@ -73,16 +96,20 @@ bool pass_descriptors(const SpawnPlan& plan) {
     return true;
 }
 
-bool wire_standard_streams(const SpawnPlan& plan) {
-    const int null = ::openat(AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC);
-    if (null < 0) {
+/// A table of descriptors of its own, of those below the end of the low ones (close_range(2)).
+bool take_own_table() {
+    constexpr unsigned kUnshare = 1U << 1U;  // CLOSE_RANGE_UNSHARE
+    return ::syscall(SYS_close_range, LowDescriptors::kEnd, ~0U, kUnshare) == 0 || ::unshare(CLONE_FILES) == 0;
+}
+
+bool wire_descriptors(const Child& child) {
+    if (child.shares_table && !take_own_table()) {
         return false;
     }
-    const int output = plan.standard_output >= 0 ? plan.standard_output : null;
-    if (::dup2(null, 0) < 0 || ::dup2(output, 1) < 0 || ::dup2(output, 2) < 0) {
+    if (::dup2(child.null, 0) < 0 || ::dup2(child.output, 1) < 0 || ::dup2(child.output, 2) < 0) {
         return false;
     }
-    return plan.passed.empty() || pass_descriptors(plan);
+    return child.plan.passed.empty() || pass_descriptors(child.plan);
 }
 
 /// What is ignored stays so over clone and exec; PID 1 itself ignores SIGPIPE alone. Where clone3 was refused, the rest
@@ -123,7 +150,7 @@ int child_main(void* argument) {
         return give_up(child, "join its cgroup");
     }
     ::setsid();
-    if (!wire_standard_streams(plan)) {
+    if (!wire_descriptors(child)) {
         return give_up(child, "set up its descriptors");
     }
     // A container without CAP_SYS_RESOURCE may not lower it: its services run all the same.
@@ -190,11 +217,31 @@ std::string find_program(const SpawnPlan& plan) {
     return name;
 }
 
+/// The descriptors that the child begins with; true where they are all low.
+bool place_descriptors(Child& child) {
+    LowDescriptors& low = low_descriptors();
+    const int output = child.plan.standard_output;
+    child.null = low.null.get();
+    child.output = output >= 0 ? output : child.null;
+    if (!child.plan.passed.empty() || !low.low()) {
+        return false;
+    }
+    if (output >= 0 && ::dup3(output, low.output.get(), O_CLOEXEC) < 0) {
+        return false;
+    }
+    child.output = output >= 0 ? low.output.get() : child.null;
+    return true;
+}
+
 /// clone3 into the cgroup; where a kernel or a seccomp filter refuses that, clone and join by itself. Asked anew at
 /// each call, so that one refusal does not switch the better way off for ever.
 long clone_child(Child& child, char* stack, std::size_t size, int& pidfd) {
     clone_args arguments{};
+    child.shares_table = place_descriptors(child);
     arguments.flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | CLONE_CLEAR_SIGHAND;
+    if (child.shares_table) {
+        arguments.flags |= CLONE_FILES;
+    }
     arguments.exit_signal = SIGCHLD;
     arguments.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
     arguments.stack = reinterpret_cast<std::uint64_t>(stack);
@@ -208,6 +255,7 @@ long clone_child(Child& child, char* stack, std::size_t size, int& pidfd) {
         return pid;
     }
     child.fell_back = true;
+    child.shares_table = false;
     const int fallback =
         ::clone(child_main, stack + size, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &child, &pidfd);
     return fallback < 0 ? -errno : fallback;
