@@ -4,11 +4,11 @@
 #include "base/text.hpp"
 #include "control/client.hpp"
 #include "control/commands.hpp"
+#include "control/definition.hpp"
 #include "control/json.hpp"
 #include "control/plot.hpp"
 #include "control/table.hpp"
 #include "control/tree.hpp"
-#include "control/definition.hpp"
 
 namespace thole {
 

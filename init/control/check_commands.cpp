@@ -5,8 +5,8 @@
 #include "config/sources.hpp"
 #include "control/client.hpp"
 #include "control/commands.hpp"
-#include "control/json.hpp"
 #include "control/definition.hpp"
+#include "control/json.hpp"
 #include "daemon/units.hpp"
 #include "os/file.hpp"
 

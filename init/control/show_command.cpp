@@ -1,11 +1,11 @@
 #include "base/text.hpp"
 #include "control/client.hpp"
 #include "control/commands.hpp"
+#include "control/definition.hpp"
 #include "control/figures.hpp"
 #include "control/json.hpp"
 #include "control/states.hpp"
 #include "control/table.hpp"
-#include "control/definition.hpp"
 #include "os/clock.hpp"
 
 namespace thole {

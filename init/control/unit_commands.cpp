@@ -7,9 +7,9 @@
 #include "base/text.hpp"
 #include "control/client.hpp"
 #include "control/commands.hpp"
+#include "control/definition.hpp"
 #include "control/json.hpp"
 #include "control/unit_changes.hpp"
-#include "control/definition.hpp"
 #include "os/file.hpp"
 
 namespace thole {

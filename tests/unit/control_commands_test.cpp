@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "control/commands.hpp"
+#include "control/definition.hpp"
 #include "control/figures.hpp"
 #include "control/json.hpp"
 #include "control/plot.hpp"
@@ -11,7 +12,6 @@
 #include "control/table.hpp"
 #include "control/tree.hpp"
 #include "control/unit_changes.hpp"
-#include "control/definition.hpp"
 #include "temporary_folder.hpp"
 
 using namespace thole;
