@@ -11,7 +11,8 @@ from driver.paths import CHECKOUT, NATIVE
 # Page of docs/: the words after `thole` that print it.
 PAGES = {
     "reference-node.md": ("config", "reference"),
-    "reference-units.md": ("reference",),
+    "reference-units.md": ("reference", "units"),
+    "reference-commands.md": ("reference", "commands"),
 }
 
 

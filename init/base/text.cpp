@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstdarg>
 #include <cstdlib>
 #include <limits>
 
@@ -88,21 +89,36 @@ std::string to_text(std::int64_t number) {
     return {buffer.data(), written.ptr};
 }
 
-void Piece::append_to(std::string& out) const {
-    switch (size_) {
-        case kString: out += *reinterpret_cast<const std::string*>(word_); return;
-        case kTerminated: out += reinterpret_cast<const char*>(word_); return;
-        case kLetter: out += static_cast<char>(word_); return;
-        case kNumber: out += to_text(static_cast<std::int64_t>(word_)); return;
-        default: out += std::string_view(reinterpret_cast<const char*>(word_), size_);
+namespace {
+
+void append_list(std::string& out, std::uint64_t kinds, va_list words) {
+    for (; kinds != 0; kinds >>= 3U) {
+        const auto word = va_arg(words, std::uintptr_t);
+        switch (static_cast<Piece>(kinds & 7U)) {
+            case Piece::string: out += *reinterpret_cast<const std::string*>(word); break;
+            case Piece::view: out += *reinterpret_cast<const std::string_view*>(word); break;
+            case Piece::terminated: out += reinterpret_cast<const char*>(word); break;
+            case Piece::letter: out += static_cast<char>(word); break;
+            default: out += to_text(static_cast<std::int64_t>(word));
+        }
     }
 }
 
-std::string join_pieces(const Piece* pieces, std::size_t count) {
+}  // namespace
+
+void append_pieces(std::string& out, std::uint64_t kinds, ...) {
+    va_list words;
+    va_start(words, kinds);
+    append_list(out, kinds, words);
+    va_end(words);
+}
+
+std::string join_pieces(std::uint64_t kinds, ...) {
     std::string out;
-    for (std::size_t at = 0; at < count; ++at) {
-        pieces[at].append_to(out);
-    }
+    va_list words;
+    va_start(words, kinds);
+    append_list(out, kinds, words);
+    va_end(words);
     return out;
 }
 

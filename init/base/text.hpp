@@ -17,41 +17,63 @@ using Milliseconds = std::chrono::milliseconds;
 /// The decimal form of a number.
 std::string to_text(std::int64_t number);
 
-/// One piece of a text that is put together by concat(): a text, a character or a whole number. Two words wide, and
-/// what a string holds is looked up only by join_pieces(): the node's binary makes hundreds of these.
-class Piece {
-   public:
-    // Implicit on purpose: a call of concat() lists its pieces as they are.
-    // NOLINTBEGIN(google-explicit-constructor)
-    Piece(std::string_view piece) : word_(reinterpret_cast<std::uintptr_t>(piece.data())), size_(piece.size()) {}
-    Piece(const char* piece) : word_(reinterpret_cast<std::uintptr_t>(piece)), size_(kTerminated) {}
-    Piece(const std::string& piece) : word_(reinterpret_cast<std::uintptr_t>(&piece)), size_(kString) {}
-    Piece(char piece) : word_(static_cast<unsigned char>(piece)), size_(kLetter) {}
-    template <typename Number>
-        requires std::is_integral_v<Number> && (!std::is_same_v<Number, char>)
-    Piece(Number piece) : word_(static_cast<std::uintptr_t>(piece)), size_(kNumber) {}
-    // NOLINTEND(google-explicit-constructor)
+/// What one piece of a text is, for join_pieces(): three bits each, from the lowest on, with 0 behind the last.
+enum class Piece : std::uint8_t { none, string, view, terminated, letter, number };
 
-    void append_to(std::string& out) const;
+/// Adds pieces that are each one machine word: a pointer to a string or a view, a text that ends with NUL, a letter or
+/// a number. Called by append() and concat() alone, which see to the types. So the pieces of a call go in registers:
+/// the node's binary has hundreds of calls.
+void append_pieces(std::string& out, std::uint64_t kinds, ...);
+std::string join_pieces(std::uint64_t kinds, ...);
 
-   private:
-    // Sizes that no text has say what the word is.
-    static constexpr std::size_t kString = SIZE_MAX;
-    static constexpr std::size_t kTerminated = SIZE_MAX - 1;
-    static constexpr std::size_t kLetter = SIZE_MAX - 2;
-    static constexpr std::size_t kNumber = SIZE_MAX - 3;
+template <typename T>
+constexpr Piece piece_of() {
+    if constexpr (std::is_same_v<T, std::string>) {
+        return Piece::string;
+    } else if constexpr (std::is_same_v<T, std::string_view>) {
+        return Piece::view;
+    } else if constexpr (std::is_same_v<T, char>) {
+        return Piece::letter;
+    } else if constexpr (std::is_integral_v<T>) {
+        return Piece::number;
+    } else {
+        static_assert(std::is_convertible_v<T, const char*>);
+        return Piece::terminated;
+    }
+}
 
-    std::uintptr_t word_;
-    std::size_t size_;
-};
+template <typename T>
+[[gnu::always_inline]] inline std::uintptr_t word_of(const T& piece) {
+    constexpr Piece kKind = piece_of<T>();
+    if constexpr (kKind == Piece::string || kKind == Piece::view) {
+        return reinterpret_cast<std::uintptr_t>(&piece);
+    } else if constexpr (kKind == Piece::terminated) {
+        return reinterpret_cast<std::uintptr_t>(static_cast<const char*>(piece));
+    } else {
+        return static_cast<std::uintptr_t>(piece);
+    }
+}
 
-std::string join_pieces(const Piece* pieces, std::size_t count);
+/// The kinds of all pieces, for append_pieces().
+template <typename... Pieces>
+consteval std::uint64_t kinds_of() {
+    static_assert(sizeof...(Pieces) <= 21, "64 bits hold 21 kinds");
+    std::uint64_t kinds = 0;
+    unsigned shift = 0;
+    ((kinds |= std::uint64_t{static_cast<std::uint8_t>(piece_of<Pieces>())} << shift, shift += 3), ...);
+    return kinds;
+}
 
 /// Joins texts, characters and whole numbers into one string.
 template <typename... Pieces>
-std::string concat(const Pieces&... pieces) {
-    const Piece list[]{Piece(pieces)...};
-    return join_pieces(list, sizeof...(pieces));
+[[gnu::always_inline]] inline std::string concat(const Pieces&... pieces) {
+    return join_pieces(kinds_of<Pieces...>(), word_of(pieces)...);
+}
+
+/// Adds the same to a string, without one in between.
+template <typename... Pieces>
+[[gnu::always_inline]] inline void append(std::string& out, const Pieces&... pieces) {
+    append_pieces(out, kinds_of<Pieces...>(), word_of(pieces)...);
 }
 
 /// Without white space at both ends.

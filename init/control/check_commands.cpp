@@ -3,70 +3,143 @@
 #include "config/node_config.hpp"
 #include "config/schema.hpp"
 #include "config/sources.hpp"
+#include "control/client.hpp"
 #include "control/commands.hpp"
+#include "control/definition.hpp"
+#include "control/json.hpp"
 #include "daemon/units.hpp"
 #include "os/file.hpp"
 
 namespace thole {
 
-int lint_command(Arguments arguments) {
-    if (arguments.size() != 1) {
-        return complain_usage("usage: thole lint DIRECTORY\n");
+namespace {
+
+int show_config(bool as_json) {
+    const auto config = load_node_config("", false, {});
+    if (!config) {
+        return complain(config.error());
     }
+    Json json;
+    json.begin_array();
+    std::string text;
+    for (const Key& key : config->keys()) {
+        const std::string name = concat(key.section, ".", key.name);
+        const std::string_view value = key.secret ? "(secret)" : config->text(name);
+        json.begin_object();
+        json.text("key", name);
+        json.text("value", value);
+        json.text("origin", config->origin(name));
+        json.end_object();
+        append(text, name, " = ", value, "   # ", config->origin(name), "\n");
+    }
+    json.end_array();
+    print(as_json ? json.finish() : text);
+    return kDone;
+}
+
+int check_config(const std::string& path, bool as_json) {
+    NodeConfig config;
+    const auto text = read_file(path);
+    auto checked = text ? add_ini(config, path, *text, false) : Status(std::unexpected(text.error()));
+    if (checked) {
+        checked = config.finish();
+    }
+    Json json;
+    json.begin_object();
+    json.text("file", path);
+    json.boolean("ok", checked.has_value());
+    json.text("error", checked ? std::string() : checked.error().message);
+    json.end_object();
+    if (as_json) {
+        print(json.finish());
+    } else if (checked) {
+        print(concat(path, " is right\n"));
+    }
+    return checked ? kDone : as_json ? kFailed : complain(checked.error());
+}
+
+}  // namespace
+
+int lint_command(const Call& call) {
+    const std::span<const std::string_view> named = call.names;
     const NodeConfig defaults;
     std::vector<Error> errors;
-    auto units = load_units(arguments.first(1), unit_expander(defaults), {}, errors);
+    auto units = load_units(named.empty() ? std::span<const std::string_view>(kUnitDirectories) : named,
+                            unit_expander(defaults), {}, errors);
+    std::size_t count = 0;
+    if (units) {
+        count = units->size();
+        if (const auto graph = Graph::build(std::move(*units)); !graph) {
+            errors.push_back(graph.error());
+        }
+    }
+    Json json;
+    json.begin_object();
+    json.known_number("units", errors.empty() ? static_cast<std::int64_t>(count) : -1);
+    json.begin_array("errors");
     for (const Error& error : errors) {
-        complain(error);
+        json.text({}, error.message);
+        if (!call.has("--json")) {
+            complain(error);
+        }
     }
-    const auto graph = units ? Graph::build(std::move(*units)) : Result<Graph>(std::unexpected(units.error()));
-    if (!graph) {
-        return units ? complain(graph.error()) : 1;
+    json.end_array();
+    json.end_object();
+    if (call.has("--json")) {
+        print(json.finish());
+    } else if (errors.empty()) {
+        print(concat(count, " units are right\n"));
     }
-    print(concat(static_cast<std::int64_t>(graph->size()), " units are right\n"));
-    return 0;
+    return errors.empty() ? kDone : kFailed;
 }
 
-int config_command(Arguments arguments) {
-    if (arguments.size() == 1 && arguments[0] == "reference") {
+int config_command(const Call& call) {
+    const bool as_json = call.has("--json");
+    const std::string_view action = call.names[0];
+    if (action == "check" && call.names.size() == 2) {
+        return check_config(std::string(call.names[1]), as_json);
+    }
+    if (call.names.size() == 1 && action == "show") {
+        return show_config(as_json);
+    }
+    if (call.names.size() == 1 && action == "reference") {
         print(config_reference(node_keys()));
-        return 0;
+        return kDone;
     }
-    if (arguments.size() == 2 && arguments[0] == "check") {
-        NodeConfig config;
-        const std::string path(arguments[1]);
-        const auto text = read_file(path);
-        auto checked = text ? add_ini(config, path, *text, false) : Status(std::unexpected(text.error()));
-        if (checked) {
-            checked = config.finish();
-        }
-        if (!checked) {
-            return complain(checked.error());
-        }
-        print(concat(path, " is right\n"));
-        return 0;
-    }
-    if (arguments.size() == 1 && arguments[0] == "show") {
-        const auto config = load_node_config("", false, {});
-        if (!config) {
-            return complain(config.error());
-        }
-        for (const Key& key : config->keys()) {
-            const std::string name = concat(key.section, ".", key.name);
-            print(
-                concat(name, " = ", key.secret ? "(secret)" : config->text(name), "   # ", config->origin(name), "\n"));
-        }
-        return 0;
-    }
-    return complain_usage("usage: thole config show | check FILE | reference\n");
+    return complain_usage("usage: thole config [--json] show | check FILE | reference\n");
 }
 
-int reference_command(Arguments arguments) {
-    if (!arguments.empty()) {
-        return complain_usage("usage: thole reference\n");
+int reference_command(const Call& call) {
+    const std::string_view page = call.names.empty() ? "units" : call.names[0];
+    if (page != "units" && page != "commands") {
+        return complain_usage("usage: thole reference [units|commands]\n");
     }
-    print(unit_reference());
-    return 0;
+    print(page == "units" ? unit_reference() : commands_reference());
+    return kDone;
+}
+
+int completion_command(const Call& call) {
+    if (!call.names.empty() && call.names[0] != "bash") {
+        return complain_usage("thole: there is a completion for bash only\n");
+    }
+    print(completion_script());
+    return kDone;
+}
+
+int version_command(const Call& call) {
+    const auto info = ask_pid1("info");
+    const std::string_view running = info ? info_value(*info, "version") : std::string_view();
+    if (call.has("--json")) {
+        Json json;
+        json.begin_object();
+        json.text("version", program_version());
+        json.text("pid1_version", running);
+        json.end_object();
+        print(json.finish());
+    } else {
+        print(concat("thole ", program_version(), running.empty() ? "" : ", PID 1 ", running, "\n"));
+    }
+    return kDone;
 }
 
 }  // namespace thole

@@ -6,7 +6,7 @@
 
 namespace thole {
 
-/// `thole VERB ...`. Returns the exit status: 0 done, 1 it failed, 2 it was called wrongly.
+/// `thole VERB ...`. The exit statuses are in control/commands.hpp.
 int thole_main(std::span<const std::string_view> arguments);
 
 /// What scripts expect of systemctl, reboot, poweroff, halt and shutdown.

@@ -42,9 +42,8 @@ Status set_field(UnitStatus& unit, const Field& field, std::string_view value) {
         unit.*field.text = value;
         return {};
     }
-    const auto number =
-        parse_integer(value, field.flag != nullptr ? 0 : -1,
-                      field.flag != nullptr ? 1 : std::numeric_limits<std::int64_t>::max());
+    const auto number = parse_integer(value, field.flag != nullptr ? 0 : -1,
+                                      field.flag != nullptr ? 1 : std::numeric_limits<std::int64_t>::max());
     if (!number) {
         return with_context(field.name, number.error());
     }
@@ -100,6 +99,13 @@ void append_field(std::string& out, std::string_view text) {
 }
 
 }  // namespace
+
+UnitStatus::UnitStatus() = default;
+UnitStatus::UnitStatus(const UnitStatus& other) = default;
+UnitStatus::UnitStatus(UnitStatus&& other) noexcept = default;
+UnitStatus& UnitStatus::operator=(const UnitStatus& other) = default;
+UnitStatus& UnitStatus::operator=(UnitStatus&& other) noexcept = default;
+UnitStatus::~UnitStatus() = default;
 
 std::string one_field(std::string_view text) {
     std::string out;

@@ -1,5 +1,5 @@
-// What is said over the control socket: one request line of words ("restart kubelet"), and one answer, "ok\n" with lines
-// behind it, or "error WHY\n"; then the server closes. Words have no spaces, so no quoting is needed.
+// What is said over the control socket: one request line of words ("restart kubelet"), and one answer, "ok\n" with
+// lines behind it, or "error WHY\n"; then the server closes. Words have no spaces, so no quoting is needed.
 //
 //   status                      a line a unit: tab-separated NAME=VALUE fields, see UnitStatus
 //   info                        NAME=VALUE lines about PID 1 itself
@@ -39,6 +39,14 @@ struct UnitStatus {
     std::string description;
     std::string status;  // the service's own STATUS=
     std::string reason;  // why it is where it is
+
+    // Not inline: every list of them would repeat these.
+    UnitStatus();
+    UnitStatus(const UnitStatus& other);
+    UnitStatus(UnitStatus&& other) noexcept;
+    UnitStatus& operator=(const UnitStatus& other);
+    UnitStatus& operator=(UnitStatus&& other) noexcept;
+    ~UnitStatus();
 };
 
 /// One line of `events`.

@@ -257,8 +257,7 @@ void ControlServer::forget_reader(const Reader& reader) {
     std::erase_if(readers_, [&](const auto& candidate) { return candidate.get() == &reader; });
 }
 
-void ControlServer::on_time() {
-    const Instant time = now();
+void ControlServer::on_time(Instant time) {
     while (!connections_.empty() && connections_.front()->deadline() <= time) {
         forget(*connections_.front());  // they stand in the order of their deadlines
     }

@@ -45,8 +45,8 @@ class ControlServer : public EventSource {
     /// Whether anybody would get what is published.
     [[nodiscard]] bool has_readers() const { return !readers_.empty(); }
 
-    /// Closes connections that have had their time.
-    void on_time();
+    /// Closes connections that have had their time at `time`.
+    void on_time(Instant time = now());
     [[nodiscard]] std::optional<Instant> next_deadline() const;
 
    private:

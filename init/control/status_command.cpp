@@ -1,14 +1,16 @@
 #include <algorithm>
-#include <array>
 
 #include "base/text.hpp"
 #include "control/client.hpp"
 #include "control/commands.hpp"
-#include "control/protocol.hpp"
+#include "control/definition.hpp"
+#include "control/figures.hpp"
+#include "control/json.hpp"
+#include "control/states.hpp"
+#include "control/table.hpp"
+#include "control/tree.hpp"
 #include "log/tail.hpp"
-#include "os/cgroup.hpp"
 #include "os/clock.hpp"
-#include "os/file.hpp"
 
 namespace thole {
 
@@ -16,87 +18,111 @@ namespace {
 
 constexpr std::size_t kTailLines = 5;
 
-std::int64_t memory_of(const std::string& name) {
-    const auto text = read_file(concat(kCgroupRoot, "/services/", name, "/memory.current"));
-    const auto bytes = text ? parse_integer(trim(*text), 0, std::int64_t{1} << 60) : Result<std::int64_t>(0);
-    return bytes.value_or(0);
+std::vector<std::string> tail_of(const UnitStatus& unit) {
+    return needs_attention(unit.state) ? last_lines(log_path(unit.name), kTailLines) : std::vector<std::string>();
 }
 
-std::string padded(std::string text, std::size_t width) {
-    if (text.size() < width) {
-        text.append(width - text.size(), ' ');
+void add_json(Json& json, const UnitStatus& unit, std::string_view parent) {
+    json.begin_object();
+    put_unit(json, unit, now().milliseconds);
+    json.known_number("memory_bytes", memory_of(unit.name));
+    json.text("below", parent);
+    json.begin_array("log");
+    for (const std::string& line : tail_of(unit)) {
+        json.text({}, line);
     }
-    return text + "  ";
+    json.end_array();
+    json.end_object();
 }
 
-std::string json_of(const UnitStatus& unit, Instant time) {
-    std::string tail;
-    if (unit.state == "failed" || unit.state == "delayed") {
-        for (const std::string& line : last_lines(log_path(unit.name), kTailLines)) {
-            tail += concat(tail.empty() ? "" : ", ", json_string(line));
-        }
+void add_row(Table& table, const UnitStatus& unit, std::string_view lines, std::int64_t time, bool coloured) {
+    const bool runs = unit.pid > 0;
+    append(table.cell(), lines, unit.name);
+    table.add(unit.state, coloured ? colour_of(unit.state) : std::string_view());
+    table.add(unit.since < 0 ? "-" : span_text(time - unit.since));
+    table.add_number(runs ? unit.pid : -1);
+    table.add(bytes_text(runs ? memory_of(unit.name) : -1));
+    table.add_number(unit.restarts);
+    table.add(detail_of(unit, time));
+}
+
+/// What a person wants to know first of a unit that is not as it should be.
+void add_trouble(std::string& text, const UnitStatus& unit) {
+    append(text, "\n", unit.name, " ", unit.state, unit.reason.empty() ? "" : ": ", unit.reason, "\n");
+    if (!unit.exit.empty()) {
+        append(text, "  it ended with ", unit.exit, unit.oom ? " (out of memory)\n" : "\n");
     }
-    return concat("  {\"name\": ", json_string(unit.name), ", \"state\": ", json_string(unit.state),
-                  ", \"pid\": ", unit.pid, ", \"for_ms\": ", time.milliseconds - unit.since,
-                  ", \"took_ms\": ", unit.took, ", \"restarts\": ", unit.restarts,
-                  ", \"memory_bytes\": ", memory_of(unit.name), ", \"description\": ", json_string(unit.description),
-                  ", \"reason\": ", json_string(unit.reason), ", \"log\": [", tail, "]}");
+    if (!unit.failed_by.empty()) {
+        append(text, "  held by ", unit.failed_by, "\n");
+    }
+    for (const std::string& line : tail_of(unit)) {
+        append(text, "  | ", one_field(line), "\n");
+    }
 }
 
-void print_json(const std::vector<UnitStatus>& units, Instant time) {
-    std::string text;
+void add_summary(std::string& text, const std::vector<UnitStatus>& units) {
+    std::size_t failed = 0;
+    std::size_t moving = 0;
     for (const UnitStatus& unit : units) {
-        text += concat(text.empty() ? "" : ",\n", json_of(unit, time));
+        failed += unit.state == "failed" ? 1 : 0;
+        moving += is_on_its_way(unit.state) ? 1 : 0;
     }
-    print(concat("[\n", text, "\n]\n"));
+    append(text, "\n", units.size(), units.size() == 1 ? " unit" : " units", ", ", failed, " failed, ", moving,
+           " on the way\n");
 }
 
-void print_table(const std::vector<UnitStatus>& units, Instant time) {
-    std::string text = concat(padded("NAME", 26), padded("STATE", 9), padded("FOR", 10), padded("PID", 6),
-                              padded("RESTARTS", 8), padded("MEMORY", 7), "DETAIL\n");
+/// All units as a tree; those that were named as they were named.
+std::vector<TreeRow> rows_of(const std::vector<UnitStatus>& units, bool tree) {
+    std::vector<std::string_view> names;
     for (const UnitStatus& unit : units) {
-        const bool runs = unit.pid > 0;
-        text += concat(padded(unit.name, 26), padded(unit.state, 9),
-                       padded(duration_text(Milliseconds(time.milliseconds - unit.since)), 10),
-                       padded(runs ? to_text(unit.pid) : "-", 6), padded(to_text(unit.restarts), 8),
-                       padded(runs ? concat(memory_of(unit.name) >> 20, "M") : "-", 7),
-                       unit.reason.empty() ? unit.description : unit.reason, "\n");
+        names.push_back(unit.name);
     }
-    for (const UnitStatus& unit : units) {
-        if (unit.state != "failed" && unit.state != "delayed") {
-            continue;
-        }
-        for (const std::string& line : last_lines(log_path(unit.name), kTailLines)) {
-            text += concat(unit.name, ": ", line, "\n");
-        }
-    }
-    print(text);
+    return tree_of(tree ? read_needs(names).needed : std::vector<std::vector<std::size_t>>(units.size()));
 }
 
 }  // namespace
 
-int status_command(Arguments arguments) {
-    const bool json = std::ranges::find(arguments, "--json") != arguments.end();
-    const auto body = ask_pid1("status");
-    auto units = body ? decode(*body) : std::unexpected(body.error());
+int status_command(const Call& call) {
+    auto units = ask_status();
     if (!units) {
         return complain(units.error());
     }
-    std::vector<UnitStatus> chosen;
-    for (const std::string_view name : arguments) {
-        if (name == "--json") {
-            continue;
-        }
-        const auto found = std::ranges::find(*units, name, &UnitStatus::name);
-        if (found == units->end()) {
-            return complain(Error{concat("there is no unit '", name, "'; `thole status` lists them"), 0});
-        }
-        chosen.push_back(*found);
+    if (const int missing = choose_units(*units, call.names); missing != kDone) {
+        return missing;
     }
-    const auto& shown = chosen.empty() ? *units : chosen;
-    json ? print_json(shown, now()) : print_table(shown, now());
-    const bool failed = std::ranges::any_of(shown, [](const UnitStatus& unit) { return unit.state == "failed"; });
-    return failed ? 1 : 0;
+    const auto rows = rows_of(*units, call.names.empty());
+    std::string text;
+    if (call.has("--json")) {
+        Json json;
+        json.begin_array();
+        for (const TreeRow& row : rows) {
+            add_json(json, (*units)[row.unit], row.parent == kNoUnit ? std::string_view() : (*units)[row.parent].name);
+        }
+        json.end_array();
+        text = json.finish();
+    } else {
+        const bool coloured = colours_wanted();
+        const std::int64_t time = now().milliseconds;
+        Table table("NAME STATE >FOR >PID >MEMORY >RESTARTS DETAIL");
+        for (const TreeRow& row : rows) {
+            add_row(table, (*units)[row.unit], row.lines, time, coloured);
+        }
+        text = table.finish();
+        for (const UnitStatus& unit : *units) {
+            if (needs_attention(unit.state)) {
+                add_trouble(text, unit);
+            }
+        }
+        if (call.names.empty()) {
+            add_summary(text, *units);
+        }
+    }
+    print(text);
+    const bool named = !call.names.empty();
+    const bool good = std::ranges::all_of(*units, [named](const UnitStatus& unit) {
+        return named ? is_as_it_should_be(unit.state) : unit.state != "failed";
+    });
+    return good ? kDone : kNotRunning;
 }
 
 }  // namespace thole

@@ -1,74 +1,137 @@
+// start, stop, restart, reload, enable and disable.
+#include <unistd.h>
+
 #include <algorithm>
-#include <array>
-#include <ctime>
+#include <cerrno>
 
 #include "base/text.hpp"
 #include "control/client.hpp"
 #include "control/commands.hpp"
-#include "control/protocol.hpp"
+#include "control/definition.hpp"
+#include "control/json.hpp"
+#include "control/unit_changes.hpp"
+#include "os/file.hpp"
 
 namespace thole {
 
 namespace {
 
-constexpr std::chrono::milliseconds kPoll{50};
-
-bool settled(std::string_view verb, std::string_view state) {
-    static constexpr std::array<std::string_view, 4> kStarted{"ready", "done", "skipped", "failed"};
-    return verb == "stop" ? state == "stopped" : std::ranges::find(kStarted, state) != kStarted.end();
+/// The result of one unit for --json, or nothing for a person: there is no news in what was asked for.
+void add_result(Json& json, std::string_view name, int status, const UnitStatus& after) {
+    json.begin_object();
+    json.text("name", name);
+    json.boolean("ok", status == kDone);
+    json.text("state", after.state);
+    json.text("reason", after.reason);
+    json.end_object();
 }
 
-Result<UnitStatus> status_of(std::string_view name) {
-    const auto body = ask_pid1("status");
-    auto units = body ? decode(*body) : std::unexpected(body.error());
-    if (!units) {
-        return std::unexpected(units.error());
-    }
-    const auto found = std::ranges::find(*units, name, &UnitStatus::name);
-    if (found == units->end()) {
-        return failure(concat("there is no unit '", name, "'"));
-    }
-    return *found;
-}
+std::string drop_in_directory(std::string_view name) { return concat(kUnitDirectories[1], "/", name, ".unit.d"); }
 
-/// PID 1 answers at once and goes on working; the person waits here, not there.
-int wait_until_settled(std::string_view verb, std::string_view name) {
-    while (true) {
-        const auto unit = status_of(name);
-        if (!unit) {
-            return complain(unit.error());
-        }
-        if (unit->state == "failed" && verb != "stop") {
-            return complain(Error{concat(name, " has failed: ", unit->reason), 0});
-        }
-        if (settled(verb, unit->state)) {
-            return 0;
-        }
-        const timespec pause{0, std::chrono::nanoseconds(kPoll).count()};
-        ::nanosleep(&pause, nullptr);
+/// Takes the drop-in away where the unit is so by itself, else writes it. Returns what was done.
+Result<std::string> set_enabled(std::string_view name, bool wanted) {
+    const std::string path = concat(drop_in_directory(name), "/enabled.conf");
+    const auto unit = read_definition(name, path);
+    if (!unit) {
+        return std::unexpected(unit.error());
     }
+    const std::string own = unit->value("unit", "enabled");
+    const bool is_enabled = own.empty() || parse_boolean(own).value_or(true);
+    if (is_enabled == wanted && name.find('@') == std::string_view::npos) {
+        if (!path_exists(path)) {
+            return std::string("its unit says so");
+        }
+        if (::unlink(path.c_str()) != 0) {
+            return system_error("remove", path);
+        }
+        ::rmdir(drop_in_directory(name).c_str());  // stays where there is more in it
+        return concat("removed ", path);
+    }
+    auto written = make_directories(drop_in_directory(name));
+    if (written) {
+        written = replace_file(path, concat("[unit]\nenabled = ", wanted ? "yes\n" : "no\n"), 0644);
+    }
+    return written ? Result<std::string>(concat("wrote ", path)) : std::unexpected(written.error());
 }
 
 }  // namespace
 
-int unit_command(std::string_view verb, Arguments arguments) {
-    const bool wait = std::ranges::find(arguments, "--no-wait") == arguments.end();
-    int worst = 0;
-    bool any = false;
-    for (const std::string_view name : arguments) {
-        if (name == "--no-wait") {
-            continue;
-        }
-        any = true;
-        const auto answer = ask_pid1(concat(verb, " ", name));
-        worst = std::max(worst, !answer ? complain(answer.error()) : wait ? wait_until_settled(verb, name) : 0);
+int unit_command(const Call& call) {
+    const bool wait = call.verb != "reload" && !call.has("--no-wait");  // no service says when it has reloaded
+    Json json;
+    json.begin_array();
+    int worst = kDone;
+    for (const std::string_view name : call.names) {
+        UnitStatus after;
+        const int status = change_and_say(call.verb, name, wait, after);
+        add_result(json, name, status, after);
+        worst = std::max(worst, status);
     }
-    return any ? worst : complain_usage(concat("usage: thole ", verb, " [--no-wait] NAME...\n"));
+    json.end_array();
+    if (call.has("--json")) {
+        print(json.finish());
+    }
+    return worst;
 }
 
-int shutdown_command(std::string_view action) {
-    const auto answer = ask_pid1(concat("shutdown ", action));
-    return answer ? 0 : complain(answer.error());
+int reload_command(const Call& call) {
+    if (!call.names.empty()) {
+        return unit_command(call);
+    }
+    const auto answer = ask_pid1("reload");
+    if (!answer) {
+        return complain(answer.error());
+    }
+    if (!call.has("--json")) {
+        print(answer->empty() ? "no unit has changed\n" : *answer);
+        return kDone;
+    }
+    Json json;
+    json.begin_array();
+    for (const std::string_view line : split(*answer, '\n')) {
+        const auto words = split_words(line);
+        if (words.size() == 2) {
+            json.begin_object();
+            json.text("name", words[1]);
+            json.text("change", words[0]);
+            json.end_object();
+        }
+    }
+    json.end_array();
+    print(json.finish());
+    return kDone;
+}
+
+int enable_command(const Call& call) {
+    const bool wanted = call.verb == "enable";
+    Json json;
+    json.begin_array();
+    std::string text;
+    for (const std::string_view name : call.names) {
+        const auto done = set_enabled(name, wanted);
+        if (!done) {
+            const int status = complain(done.error());
+            return done.error().code == ENOENT ? static_cast<int>(kNoSuchUnit) : status;
+        }
+        append(text, name, wanted ? " is started at boot: " : " is not started at boot: ", *done, "\n");
+        json.begin_object();
+        json.text("name", name);
+        json.boolean("enabled", wanted);
+        json.text("done", *done);
+        json.end_object();
+    }
+    json.end_array();
+    print(call.has("--json") ? json.finish() : text);
+    if (const auto answer = ask_pid1("reload"); !answer) {
+        return complain(with_context("PID 1 has not read it, the next boot will", answer.error()).error());
+    }
+    int worst = kDone;
+    for (const std::string_view name : call.names) {
+        UnitStatus after;
+        const int status = call.has("--now") ? change_and_say(wanted ? "start" : "stop", name, true, after) : kDone;
+        worst = std::max(worst, status);
+    }
+    return worst;
 }
 
 }  // namespace thole
