@@ -39,7 +39,7 @@ namespace {
 
 int init_main(std::span<const std::string_view> arguments) {
     if (!arguments.empty() && arguments[0] == "logger") {
-        return logger_main();
+        return logger_main(arguments.subspan(1));
     }
     if (!arguments.empty() && arguments[0] == "crashed") {
         crashed_main(arguments.size() > 1 ? arguments[1] : "an unknown signal");

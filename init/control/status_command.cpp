@@ -19,7 +19,7 @@ namespace {
 constexpr std::size_t kTailLines = 5;
 
 std::vector<std::string> tail_of(const UnitStatus& unit) {
-    return needs_attention(unit.state) ? last_lines(log_path(unit.name), kTailLines) : std::vector<std::string>();
+    return needs_attention(unit.state) ? last_log_lines(unit.name, kTailLines) : std::vector<std::string>();
 }
 
 void add_json(Json& json, const UnitStatus& unit, std::string_view parent) {

@@ -101,7 +101,7 @@ std::string status_text(const UnitStatus& unit) {
         append(text, "\n     Memory: ", bytes_text(facts.memory));
     }
     text += "\n\n";
-    for (const std::string& line : last_lines(log_path(unit.name), kTailLines)) {
+    for (const std::string& line : last_log_lines(unit.name, kTailLines)) {
         append(text, one_field(line), "\n");
     }
     return text;

@@ -10,6 +10,7 @@
 #include <array>
 #include <csignal>
 #include <cstring>
+#include <ctime>
 
 #include "control/protocol.hpp"
 #include "daemon/units.hpp"
@@ -23,6 +24,7 @@ constexpr Milliseconds kServicesTime{10'000};
 constexpr Milliseconds kRemainderGrace{3'000};
 constexpr Milliseconds kLoggerDelay{500};
 constexpr Milliseconds kLongestLoggerDelay{60'000};
+constexpr Milliseconds kLoggerTime{2'500};
 constexpr std::string_view kMainService = "container.main-service";
 
 std::optional<Instant> earlier(std::optional<Instant> left, std::optional<Instant> right) {
@@ -46,6 +48,8 @@ Status Daemon::run() {
     if (auto watched = watch_signals(); !watched) {
         return watched;
     }
+    logs_.attach(loop_);
+    console_.listen(this);
     button_.open(loop_);
     clock_.open(loop_);
     open_watchdog();
@@ -128,7 +132,9 @@ void Daemon::start_logger() {
     auto connection = logs_.connect();
     if (connection) {
         SpawnPlan plan;
-        plan.command = {"/proc/self/exe", "logger"};
+        plan.command = logger_command({.forward = std::string(booted_.config.text("logs.forward")),
+                                       .format = std::string(booted_.config.text("logs.format")),
+                                       .kernel = booted_.kmsg != KmsgKind::fifo && !booted_.in_container});
         plan.passed = {{connection->get(), 3}};
         plan.oom_score_adjust = -900;
         if (const auto process = spawn(plan)) {
@@ -139,6 +145,17 @@ void Daemon::start_logger() {
         }
     }
     logger_again_ = now() + logger_delay_;
+}
+
+/// Everything that was said is on disk, or two seconds are over.
+void Daemon::end_logger() {
+    console_.listen(nullptr);
+    logs_.disconnect();
+    const Instant deadline = now() + kLoggerTime;
+    while (logger_ > 0 && ::waitpid(logger_, nullptr, WNOHANG) == 0 && now() < deadline) {
+        const timespec pause{0, 2'000'000};
+        ::nanosleep(&pause, nullptr);
+    }
 }
 
 void Daemon::on_events(std::uint32_t /*events*/) {
@@ -247,6 +264,7 @@ void Daemon::finish() {
         }
     }
     watchdog_.prepare_shutdown();
+    end_logger();
     end_all_processes(console_, kRemainderGrace);
     release_file_systems(console_);
     console_.line("the file systems are clean; bye");

@@ -26,7 +26,8 @@ class Daemon : public EventSource,
                public RequestHandler,
                public PowerButtonListener,
                public ClockListener,
-               public StateListener {
+               public StateListener,
+               public ConsoleListener {
    public:
     Daemon(EventLoop loop, Console& console, Booted booted);
 
@@ -39,6 +40,7 @@ class Daemon : public EventSource,
     void on_power_button() override;
     void on_clock_jump() override;
     void on_state(UnitIndex index, State before) override;
+    void on_line(std::string_view text) override { logs_.write_own(text); }
 
    private:
     Status watch_signals();
@@ -48,6 +50,7 @@ class Daemon : public EventSource,
     Status open_log(const Unit& unit);
     void open_watchdog();
     void start_logger();
+    void end_logger();
     void reap();
     void child_ended(pid_t pid, int code, int status);
     void request_shutdown(PowerAction action, std::string_view why);

@@ -141,6 +141,9 @@ Result<std::string> Daemon::reload_units() {
     std::string lines;
     for (const ReloadChange& change : *changes) {
         lines += concat(change_name(change.kind), " ", change.name, "\n");
+        if (change.kind == ReloadChange::Kind::removed && !supervisor_->graph().find(change.name)) {
+            logs_.remove(change.name);
+        }
     }
     return lines;
 }

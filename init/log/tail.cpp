@@ -7,7 +7,8 @@
 #include <array>
 
 #include "base/text.hpp"
-#include "log/log_channel.hpp"
+#include "log/log_line.hpp"
+#include "log/log_ring.hpp"
 #include "os/file.hpp"
 
 namespace thole {
@@ -22,8 +23,8 @@ std::string read_end(const std::string& path, std::size_t lines) {
         return text;
     }
     off_t position = ::lseek(fd->get(), 0, SEEK_END);
-    std::array<char, 16'384> buffer;
-    while (position > 0 && static_cast<std::size_t>(std::ranges::count(text, '\n')) <= lines) {
+    std::array<char, 4096> buffer;
+    while (position > 0 && count_lines(text) <= lines) {
         const auto size = static_cast<std::size_t>(std::min<off_t>(position, static_cast<off_t>(buffer.size())));
         position -= static_cast<off_t>(size);
         if (::pread(fd->get(), buffer.data(), size, position) != static_cast<ssize_t>(size)) {
@@ -34,26 +35,43 @@ std::string read_end(const std::string& path, std::size_t lines) {
     return text;
 }
 
+/// The last whole lines of a text, without the markers of boots.
+std::vector<std::string> lines_at_end(std::string_view text, std::size_t count) {
+    std::vector<std::string> lines;
+    text = text.substr(0, text.rfind('\n') + 1);
+    while (!text.empty() && lines.size() < count) {
+        text.remove_suffix(1);
+        const std::size_t begin = text.rfind('\n') + 1;  // npos + 1 = 0
+        if (marked_boot(text.substr(begin)).empty()) {
+            lines.emplace_back(text.substr(begin));
+        }
+        text = text.substr(0, begin);
+    }
+    std::ranges::reverse(lines);
+    return lines;
+}
+
 }  // namespace
 
-std::string log_path(std::string_view name) { return concat(kLogDirectory, "/", name, ".log"); }
+std::string log_path(std::string_view name) { return LogPlaces().file(name); }
+
+std::vector<std::string> last_ring_lines(const std::string& path, std::uint64_t boot, std::size_t count) {
+    const auto ring = read_ring(path, boot);
+    return ring ? lines_at_end(ring->text, count) : std::vector<std::string>();
+}
 
 std::vector<std::string> last_lines(const std::string& path, std::size_t count) {
-    std::string text = read_end(path, count);
-    if (static_cast<std::size_t>(std::ranges::count(text, '\n')) < count) {
-        text.insert(0, read_end(path + ".1", count));
+    constexpr std::size_t kMarkers = 2;
+    std::string text = read_end(path, count + kMarkers);
+    if (count_lines(text) < count + kMarkers) {
+        text.insert(0, read_end(path + ".1", count + kMarkers));
     }
-    std::vector<std::string> lines;
-    for (const auto line : split(text, '\n')) {
-        lines.emplace_back(line);
-    }
-    if (!lines.empty() && lines.back().empty()) {
-        lines.pop_back();
-    }
-    if (lines.size() > count) {
-        lines.erase(lines.begin(), lines.end() - static_cast<std::ptrdiff_t>(count));
-    }
-    return lines;
+    return lines_at_end(text, count);
+}
+
+std::vector<std::string> last_log_lines(std::string_view name, std::size_t count, const LogPlaces& places) {
+    auto lines = last_ring_lines(places.ring(name), boot_number(), count);
+    return lines.empty() ? last_lines(places.file(name), count) : lines;
 }
 
 }  // namespace thole

@@ -12,6 +12,9 @@ namespace thole {
 Console Console::open() { return Console(Fd(::open("/dev/console", O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC))); }
 
 void Console::line(std::string_view text) {
+    if (listener_ != nullptr) {
+        listener_->on_line(text);
+    }
     const std::int64_t tenths = now().milliseconds / 100;
     const std::string seconds = concat(tenths / 10, ".", tenths % 10);
     const std::string padding(seconds.size() < 6 ? 6 - seconds.size() : 0, ' ');

@@ -8,6 +8,13 @@
 
 namespace thole {
 
+/// Who gets every line as well.
+class ConsoleListener {
+   public:
+    virtual ~ConsoleListener() = default;
+    virtual void on_line(std::string_view text) = 0;
+};
+
 class Console {
    public:
     /// Opens /dev/console without waiting and without taking it as the controlling terminal; a console that cannot be
@@ -17,12 +24,16 @@ class Console {
     /// Writes "[  12.3] TEXT" (seconds since the kernel started).
     void line(std::string_view text);
 
+    /// From now on `listener` gets every line too; nullptr ends that.
+    void listen(ConsoleListener* listener) { listener_ = listener; }
+
     [[nodiscard]] unsigned long lost() const { return lost_; }
 
    private:
     explicit Console(Fd fd) : fd_(std::move(fd)) {}
 
     Fd fd_;
+    ConsoleListener* listener_ = nullptr;
     unsigned long lost_ = 0;
 };
 

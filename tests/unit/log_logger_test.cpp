@@ -1,0 +1,426 @@
+// The logger as it runs: a process with its writer, real pipes, real files.
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+
+#include "base/text.hpp"
+#include "log/log_channel.hpp"
+#include "log/log_line.hpp"
+#include "log/log_ring.hpp"
+#include "log/logger.hpp"
+#include "log/tail.hpp"
+#include "log_places_of.hpp"
+#include "os/file.hpp"
+
+using namespace thole;
+
+namespace {
+
+/// A logger process and the channel that PID 1 would have.
+class Scene {
+   public:
+    Scene() : places(places_in(folder)) { settings.places = places; }
+    ~Scene() { end(); }
+    Scene(const Scene&) = delete;
+    Scene& operator=(const Scene&) = delete;
+
+    void start() {
+        Fd theirs = std::move(channel.connect().value());
+        logger = ::fork();
+        if (logger == 0) {
+            // As spawn() leaves it: the connection and nothing else.
+            ::dup2(theirs.get(), 3);
+            for (int number = 4; number < 4096; ++number) {
+                ::close(number);
+            }
+            settings.connection = 3;
+            ::_exit(run_logger(settings));
+        }
+    }
+
+    /// Until the logger has put everything on disk.
+    void end() {
+        if (logger > 0) {
+            channel.disconnect();
+            ::waitpid(logger, &status, 0);
+            logger = -1;
+        }
+    }
+
+    void kill_logger() {
+        ::kill(logger, SIGKILL);
+        ::waitpid(logger, nullptr, 0);
+        logger = -1;
+    }
+
+    [[nodiscard]] pid_t writer() const {
+        while (true) {
+            const auto children = read_file(concat("/proc/", logger, "/task/", logger, "/children"));
+            const auto words = children ? split_words(*children) : std::vector<std::string_view>();
+            if (!words.empty()) {
+                return static_cast<pid_t>(parse_integer(words[0], 1, INT32_MAX).value_or(-1));
+            }
+        }
+    }
+
+    /// Stops the writer in its tracks, as a disk that does not answer does.
+    [[nodiscard]] pid_t stop_writer() const {
+        const pid_t stopped = writer();
+        ::kill(stopped, SIGSTOP);
+        wait_for([&] {
+            return read_file(concat("/proc/", stopped, "/stat")).value_or("").find(") T ") != std::string::npos;
+        });
+        return stopped;
+    }
+
+    void write(std::string_view name, std::string_view text) const {
+        REQUIRE(write_all(channel.output_of(name), text, name));
+    }
+
+    [[nodiscard]] std::string file(std::string_view name) const {
+        return read_file(places.file(name), SIZE_MAX).value_or("");
+    }
+    [[nodiscard]] std::string ring(std::string_view name) const {
+        const auto content = read_ring(places.ring(name), boot_number());
+        return content ? content->text : "";
+    }
+
+    /// Waits until the log has a line with this text in it; the pipe to the logger is the clock.
+    template <typename Look>
+    void wait_for(Look look) const {
+        const Instant limit = now() + Milliseconds(20'000);
+        while (!look() && now() < limit) {
+            ::poll(nullptr, 0, 5);
+        }
+        REQUIRE(look());
+    }
+
+    TemporaryFolder folder;
+    LogPlaces places;
+    LoggerSettings settings;
+    LogChannel channel;
+    pid_t logger = -1;
+    int status = -1;
+};
+
+/// How many of a log's lines are there, and how many it says to be lost.
+struct Count {
+    std::int64_t lines = 0;
+    std::int64_t lost = 0;
+};
+
+Count count_of(const LogPlaces& places, const std::string& name) {
+    constexpr std::string_view kSaid = "] thole: ";
+    Count count;
+    for (const char* ending : {".1", ""}) {
+        const std::string text = read_file(places.file(name) + ending, SIZE_MAX).value_or("");
+        std::string_view rest = text;
+        while (!rest.empty()) {
+            const auto line = rest.substr(0, rest.find('\n') + 1);
+            rest.remove_prefix(line.size());
+            const auto said = line.find(kSaid);
+            if (said < 40) {
+                const auto words = split_words(line.substr(said + kSaid.size()));
+                count.lost += parse_integer(words[0], 0, INT64_MAX).value_or(-1);
+            } else if (marked_boot(line).empty()) {
+                ++count.lines;
+            }
+        }
+    }
+    return count;
+}
+
+/// Writes until the time is over; the longest that one write took.
+Milliseconds write_for(int fd, Milliseconds time, std::int64_t& lines) {
+    const std::string line(99, 'x');
+    const std::string text = line + "\n" + line + "\n" + line + "\n" + line + "\n";
+    Milliseconds longest(0);
+    for (const Instant begin = now(); now() - begin < time;) {
+        const Instant before = now();
+        REQUIRE(write_all(fd, text, "a pipe"));
+        lines += 4;
+        longest = std::max(longest, now() - before);
+    }
+    return longest;
+}
+
+}  // namespace
+
+TEST_CASE("logger: what services say is in the ring at once and on disk at the end") {
+    Scene scene;
+    REQUIRE(scene.channel.add("a", 1 << 20, 2));
+    scene.channel.write_own("early");
+    scene.start();
+    REQUIRE(scene.channel.add("b", 1 << 20, 2));
+    scene.write("a", "one\ntwo\nwithout an end");
+    scene.write("b", "three\n");
+    scene.channel.write_own("late");
+    scene.wait_for([&] { return count_lines(scene.ring("a")) == 2 && count_lines(scene.ring("b")) == 1; });
+    scene.end();
+    CHECK(scene.status == 0);
+    const std::string file = scene.file("a");
+    CHECK(file.starts_with(concat("-- boot ", boot_identity(), " ")));
+    CHECK(count_lines(file) == 4);
+    CHECK(file.ends_with("] without an end\n"));
+    CHECK(count_lines(scene.file("b")) == 2);
+    CHECK(scene.file("thole").find("] early\n") != std::string::npos);
+    CHECK(scene.file("thole").ends_with("] late\n"));
+}
+
+TEST_CASE("logger: everything written before the end is on disk, of every service") {
+    Scene scene;
+    for (int number = 0; number < 50; ++number) {
+        REQUIRE(scene.channel.add(concat("s", number), 1 << 20, 2));
+    }
+    scene.start();
+    const std::string text(60'000, '\n');
+    for (int number = 0; number < 50; ++number) {
+        scene.write(concat("s", number), text);
+    }
+    scene.end();
+    for (int number = 0; number < 50; ++number) {
+        const Count count = count_of(scene.places, concat("s", number));
+        CHECK(count.lines == 60'000);
+        CHECK(count.lost == 0);
+    }
+}
+
+TEST_CASE("logger: a thousand pipes reach it, those too that its socket had no room for") {
+    Scene scene;
+    for (int number = 0; number < 1000; ++number) {
+        REQUIRE(scene.channel.add(concat("s", number), 1 << 20, 2));
+    }
+    const Instant before = now();
+    scene.start();
+    CHECK(now() - before < Milliseconds(1000));
+    CHECK(scene.channel.pending());
+    for (int number = 0; number < 1000; ++number) {
+        scene.write(concat("s", number), concat("I am ", number, "\n"));
+    }
+    scene.wait_for([&] {
+        scene.channel.send_pending();
+        return !scene.channel.pending();
+    });
+    scene.end();
+    int right = 0;
+    for (int number = 0; number < 1000; ++number) {
+        right += scene.file(concat("s", number)).ends_with(concat("] I am ", number, "\n")) ? 1 : 0;
+    }
+    CHECK(right == 1000);
+}
+
+TEST_CASE("logger: with an event loop the rest of the pipes goes by itself") {
+    Scene scene;
+    auto loop = std::move(EventLoop::make().value());
+    scene.channel.attach(loop);
+    for (int number = 0; number < 1000; ++number) {
+        REQUIRE(scene.channel.add(concat("s", number), 1 << 20, 2));
+    }
+    scene.start();
+    for (const Instant limit = now() + Milliseconds(20'000); scene.channel.pending() && now() < limit;) {
+        loop.wait(limit);
+    }
+    CHECK(!scene.channel.pending());
+}
+
+TEST_CASE("logger: a writer that is stuck blocks no service, loses others nothing, and the loss is counted and said") {
+    Scene scene;
+    for (const char* name : {"flood", "quiet"}) {
+        REQUIRE(scene.channel.add(name, 1 << 30, 2));
+    }
+    scene.start();
+    scene.write("quiet", "first\n");
+    scene.wait_for([&] { return count_lines(scene.file("quiet")) == 2; });
+    const pid_t writer = scene.stop_writer();
+    std::int64_t written = 0;
+    const Milliseconds longest = write_for(scene.channel.output_of("flood"), Milliseconds(1500), written);
+    CHECK(longest < Milliseconds(700));  // patience is 200 ms; the rest is for a busy machine
+    MESSAGE("a stuck disk: the longest write took ", longest.count(), " ms, ", written / 15, " lines a 0.1 s");
+    scene.write("quiet", "second\n");
+    scene.wait_for([&] { return scene.ring("quiet").ends_with("second\n"); });
+    ::kill(writer, SIGCONT);
+    scene.wait_for([&] { return scene.file("quiet").ends_with("second\n"); });
+    scene.write("flood", "the end\n");
+    scene.wait_for([&] { return scene.file("flood").ends_with("the end\n"); });
+    scene.end();
+    const Count count = count_of(scene.places, "flood");
+    CHECK(count.lost > 0);
+    CHECK(count.lines + count.lost == written + 1);
+    CHECK(count_of(scene.places, "quiet").lost == 0);
+}
+
+TEST_CASE("logger: a hundred megabytes go through, whole or counted, and others are not held up") {
+    Scene scene;
+    for (const char* name : {"flood", "quiet"}) {
+        REQUIRE(scene.channel.add(name, INT64_C(1) << 30, 2));
+    }
+    scene.start();
+    const Instant begin = now();
+    const pid_t flood = ::fork();
+    if (flood == 0) {
+        std::string text;
+        while (text.size() < 65'536) {
+            text += std::string(99, 'x') + "\n";
+        }
+        for (std::size_t sent = 0; sent < 100'000'000; sent += text.size()) {
+            if (!write_all(scene.channel.output_of("flood"), text, "flood")) {
+                ::_exit(1);
+            }
+        }
+        ::_exit(0);
+    }
+    Milliseconds slowest(0);
+    int said = 0;
+    for (; ::waitpid(flood, nullptr, WNOHANG) == 0; ++said) {
+        const Instant before = now();
+        const std::string line = concat("now ", said, "\n");
+        scene.write("quiet", line);
+        scene.wait_for([&] { return scene.ring("quiet").ends_with(line); });
+        slowest = std::max(slowest, now() - before);
+    }
+    const auto took = now() - begin;
+    scene.end();
+    const Count count = count_of(scene.places, "flood");
+    MESSAGE("100 MB in ", took.count(), " ms, ", count.lost, " of ", count.lost + count.lines,
+            " lines lost; another service's line was there after ", slowest.count(), " ms at the latest");
+    CHECK(count.lines + count.lost >= 1'000'000);
+    CHECK((count.lines + count.lost) % 656 == 0);
+    CHECK(count_of(scene.places, "quiet").lines == said);
+    CHECK(count_of(scene.places, "quiet").lost == 0);
+}
+
+TEST_CASE("logger: when the writer dies, another goes on with what is in the queue") {
+    Scene scene;
+    REQUIRE(scene.channel.add("a", 1 << 20, 2));
+    scene.start();
+    scene.write("a", "one\n");
+    scene.wait_for([&] { return scene.file("a").ends_with("one\n"); });
+    const pid_t writer = scene.stop_writer();
+    scene.write("a", "two\n");
+    scene.wait_for([&] { return scene.ring("a").ends_with("two\n"); });
+    ::kill(writer, SIGKILL);
+    scene.wait_for([&] { return scene.file("a").ends_with("two\n"); });
+    scene.write("a", "three\n");
+    scene.end();
+    CHECK(count_of(scene.places, "a").lines == 3);
+    CHECK(count_of(scene.places, "a").lost == 0);
+}
+
+TEST_CASE("logger: when the logger dies, the next takes the pipes and the rings over") {
+    Scene scene;
+    REQUIRE(scene.channel.add("a", 1 << 20, 2));
+    scene.start();
+    scene.write("a", "one\n");
+    scene.wait_for([&] { return scene.ring("a").ends_with("one\n"); });
+    scene.kill_logger();
+    scene.write("a", "two\n");
+    scene.channel.write_own("without a logger");
+    scene.start();
+    scene.wait_for([&] { return scene.ring("a").ends_with("two\n"); });
+    CHECK(count_lines(scene.ring("a")) == 2);
+    scene.end();
+    CHECK(scene.file("a").ends_with("two\n"));
+    CHECK(scene.file("thole").ends_with("] without a logger\n"));
+}
+
+TEST_CASE("logger: a stuck disk holds the end up for two seconds at the most") {
+    Scene scene;
+    REQUIRE(scene.channel.add("a", 1 << 20, 2));
+    scene.start();
+    scene.write("a", "one\n");
+    scene.wait_for([&] { return scene.file("a").ends_with("one\n"); });
+    const pid_t writer = scene.stop_writer();
+    scene.write("a", "two\n");
+    const Instant before = now();
+    scene.end();
+    CHECK(now() - before >= Milliseconds(1900));
+    CHECK(now() - before < Milliseconds(4000));
+    ::kill(writer, SIGCONT);  // its queue is closed: it writes what it has and ends
+    scene.wait_for([&] { return scene.file("a").ends_with("two\n"); });
+}
+
+TEST_CASE("logger: it does not heed SIGTERM") {
+    Scene scene;
+    REQUIRE(scene.channel.add("a", 1 << 20, 2));
+    scene.start();
+    scene.write("a", "one\n");
+    scene.wait_for([&] { return scene.file("a").ends_with("one\n"); });
+    ::kill(scene.writer(), SIGTERM);
+    ::kill(scene.logger, SIGTERM);
+    scene.write("a", "two\n");
+    scene.end();
+    CHECK(scene.status == 0);
+    CHECK(scene.file("a").ends_with("two\n"));
+}
+
+TEST_CASE("logger: a service that is removed is read to its end, and may come again") {
+    Scene scene;
+    REQUIRE(scene.channel.add("a", 1 << 20, 2));
+    scene.start();
+    const Fd service(::dup(scene.channel.output_of("a")));
+    scene.channel.remove("a");
+    CHECK(scene.channel.output_of("a") == -1);
+    REQUIRE(write_all(service.get(), "last words\n", "a"));
+    scene.wait_for([&] { return scene.file("a").ends_with("last words\n"); });
+    REQUIRE(scene.channel.add("a", 1 << 20, 2));
+    scene.write("a", "again\n");
+    scene.wait_for([&] { return scene.file("a").ends_with("again\n"); });
+    scene.channel.remove("a");
+    scene.wait_for([&] { return !path_exists(scene.places.ring("a")); });
+}
+
+TEST_CASE("logger: other figures hold from then on") {
+    Scene scene;
+    REQUIRE(scene.channel.add("a", 1 << 20, 2));
+    scene.start();
+    scene.write("a", std::string(2000, 'x') + "\n");
+    scene.wait_for([&] { return !scene.file("a").empty(); });
+    REQUIRE(scene.channel.add("a", 1000, 3));
+    scene.write("a", "small\n");
+    scene.end();
+    CHECK(path_exists(scene.places.file("a") + ".1"));
+    CHECK(count_lines(scene.file("a")) == 2);
+}
+
+TEST_CASE("log channel: PID 1's own messages never wait, and a loss is said") {
+    LogChannel channel;
+    const std::string line(1000, 'x');
+    for (int count = 0; count < 1000; ++count) {
+        channel.write_own(line);
+    }
+    CHECK(channel.connect());
+    LogChannel unheard;  // its lines lie in the pipe
+    unheard.write_own(std::string(10'000, 'y'));
+    unheard.write_own("short");
+}
+
+TEST_CASE("log channel: names are found among a thousand, added and removed in any order") {
+    LogChannel channel;
+    for (int number = 0; number < 300; ++number) {
+        REQUIRE(channel.add(concat("s", number * 7919 % 300), 1 << 20, 2));
+    }
+    for (int number = 0; number < 300; ++number) {
+        CHECK(channel.output_of(concat("s", number)) >= 0);
+    }
+    CHECK(channel.output_of("s") == -1);
+    CHECK(channel.output_of("zz") == -1);
+    for (int number = 0; number < 300; number += 2) {
+        channel.remove(concat("s", number));
+    }
+    for (int number = 0; number < 300; ++number) {
+        CHECK((channel.output_of(concat("s", number)) >= 0) == (number % 2 == 1));
+    }
+}
+
+TEST_CASE("log channel: the logger's command says what it is to do") {
+    CHECK(logger_command({}) == std::vector<std::string>{"/proc/self/exe", "logger"});
+    const LogOptions options{"udp:127.0.0.1:514", "json", true};
+    CHECK(logger_command(options) == std::vector<std::string>{"/proc/self/exe", "logger", "--kernel", "--forward",
+                                                              "udp:127.0.0.1:514", "--format", "json"});
+}
