@@ -110,8 +110,11 @@ std::string commands_reference() {
     std::string page =
         "# Commands\n\nMade from the table that drives them.\n\n| command | what it does |\n| --- | --- |\n";
     for (const Command& command : kCommands) {
-        append(page, "| `thole ", command.name, command.usage.empty() ? "" : " ", command.usage, "` | ",
-               command.meaning, " |\n");
+        append(page, "| `thole ", command.name, command.usage.empty() ? "" : " ");
+        for (const char letter : command.usage) {
+            append(page, letter == '|' ? "\\" : "", letter);  // or it would end the cell
+        }
+        append(page, "` | ", command.meaning, " |\n");
     }
     return page += kExitStatuses;
 }
