@@ -1,4 +1,5 @@
 // One binary, many names: PID 1, the command line, the logger, the DHCP hook and the names that scripts know.
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -22,6 +23,7 @@ namespace thole {
 namespace {
 
 [[noreturn]] void node_main() {
+    ::syscall(SYS_close_range, 3U, ~0U, 0U);  // what a careless container runtime left open; services inherit nothing
     install_crash_handler();
     Console console = Console::open();
     auto booted = boot(console);
