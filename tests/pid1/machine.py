@@ -253,6 +253,13 @@ class Machine(ABC):
         """Processes that have ended and were not reaped, but for those that still have a parent of their own."""
         return self.agent.zombies()
 
+    def until_reaped(self, timeout: float) -> None:
+        """Until no zombie is PID 1's, which may not answer any more."""
+        limit = time.monotonic() + timeout
+        while self.zombies():
+            assert time.monotonic() < limit, f"not reaped after {timeout:.0f} s: {len(self.zombies())}"
+            self.agent.wait_change(LONGEST_PAUSE)
+
     def processes(self) -> dict[int, list[str]]:
         """Command lines by pid."""
         found = {}
@@ -267,7 +274,7 @@ class Machine(ABC):
 
     def check(self) -> None:
         """A healthy machine: PID 1 answers, nothing is left to reap, and the console shows no trouble."""
-        self.until("every orphan reaped", lambda: not self.zombies(), 20)
+        self.until_reaped(20)
         assert self.units()
         self.check_console()
 
