@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -103,7 +102,7 @@ def machine(
     running.clear()
     if kind == "namespace":
         machine: Machine = NamespaceMachine(Programs.find(build), one.units, one.boot)
-    elif one.own or 'PID1_OWN' in os.environ:
+    elif one.own:
         machine = VmMachine(build, tmp_path_factory.mktemp("vm"), one.units)
     else:
         yield from share(one, build, tmp_path_factory, shared_vm, running)

@@ -14,7 +14,7 @@ ROOT = "/sys/fs/cgroup"
     18,
     "restart-waits-for-an-empty-cgroup",
     needs=("cgroup2",),
-    units={"family": unit("spawn-children 40 ignore", "restart = always", "restart-delay = 20ms", "stop-timeout = 5s")},
+    units={"family": unit("spawn-children 40 ignore", "restart = always", "restart-delay = 20ms", "stop-timeout = 300ms")},
 )
 def test_restart_waits(machine: Machine) -> None:
     """The main process dies and leaves 40 children that hear no SIGTERM: the next one starts in an empty cgroup."""

@@ -53,7 +53,7 @@ def test_bad_clients(machine: Machine) -> None:
     for _ in range(20):
         machine.ask("restart", "calm")
         assert machine.ask("status").code == 0
-    for request in ("", "status extra words", "stop", "stop nobody", "\x01\x02", "x" * 900, "reload \t\t"):
+    for request in ("", "status extra words", "stop", "stop nobody", "\x01\x02", "x" * 900, "start", "reload nobody"):
         done = machine.ask(request)
         assert done.code in (1, 2), f"{request!r}: {done}"
     machine.wait("calm", "ready")

@@ -96,7 +96,7 @@ def test_reused_pid(machine: Machine) -> None:
     stranger.wait(10)
 
 
-FORKING = ("type = forking", "readiness-timeout = 10s", "restart = never")
+FORKING = ("type = forking", "restart = never")
 
 
 @case(
