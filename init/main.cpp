@@ -22,8 +22,19 @@ namespace thole {
 
 namespace {
 
+/// What a careless container runtime left open or ignored; services would inherit both (clone3's CLONE_CLEAR_SIGHAND
+/// leaves ignored signals ignored).
+void forget_the_start() {
+    ::syscall(SYS_close_range, 3U, ~0U, 0U);
+    for (int number = 1; number < NSIG; ++number) {
+        if (number != SIGPIPE) {
+            ::signal(number, SIG_DFL);
+        }
+    }
+}
+
 [[noreturn]] void node_main() {
-    ::syscall(SYS_close_range, 3U, ~0U, 0U);  // what a careless container runtime left open; services inherit nothing
+    forget_the_start();
     install_crash_handler();
     Console console = Console::open();
     auto booted = boot(console);
