@@ -8,7 +8,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 HEAD = struct.Struct("=IIB")
@@ -89,8 +89,13 @@ class Agent:
 
     def write(self, path: str, content: str, mode: int = 0o644) -> None:
         """Write a file, with the folders it needs; a file of /proc or of a cgroup by one write."""
-        payload = os.fsencode(path) + b"\0" + struct.pack("=I", mode) + content.encode()
-        self._file(self._ask("w", payload, f"write {path}"), path)
+        self._file(self._ask_write(path, content, mode), path)
+
+    def write_many(self, files: Mapping[str, str]) -> None:
+        """Write many files, all of them sent ahead of the first answer."""
+        asked = {path: self._ask_write(path, content, 0o644) for path, content in files.items()}
+        for path, command in asked.items():
+            self._file(command, path)
 
     def read(self, path: str) -> str:
         """The content of a file."""
@@ -152,6 +157,10 @@ class Agent:
             command = self._commands[identity] = Command(self, identity, text)
         self.send(identity, kind, payload)
         return command
+
+    def _ask_write(self, path: str, content: str, mode: int) -> Command:
+        payload = os.fsencode(path) + b"\0" + struct.pack("=I", mode) + content.encode()
+        return self._ask("w", payload, f"write {path}")
 
     def _file(self, command: Command, subject: str) -> None:
         done = command.wait(30)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 from pid1 import namespace_machine, vm_machine
 from pid1.cases import KINDS, Case
-from pid1.machine import Machine
+from pid1.machine import AT_REST, Machine
 from pid1.namespace_machine import NamespaceMachine
 from pid1.tree import Programs
 from pid1.vm_machine import VmMachine
@@ -125,18 +125,24 @@ def share(
     machine = shared[0]
     running.append(machine)
     machine.excused.clear()
+    machine.checked = len(machine.console())
     healthy = False
     try:
         done = machine.load(one.units)
         assert done.code == 0, f"PID 1 does not take the units: {done.stdout}"
         yield machine
-        for name in one.units:
-            machine.stop(name)
-            machine.run("/usr/bin/actor", "remove", f"/run/thole/units/{name}.unit")
-        machine.ask("reload")
+        if one.units:
+            machine.unload(*one.units)
+            machine.until("all of its units gone", lambda: not any_left(machine, one.units))
         machine.check()
         healthy = True
     finally:
         if not healthy:
             machine.end()
             shared.clear()
+
+
+def any_left(machine: Machine, units: Iterable[str]) -> bool:
+    """Whether a unit of a case still runs."""
+    now = machine.units()
+    return any(name in now and (now[name].pid > 0 or now[name].state not in AT_REST) for name in units)

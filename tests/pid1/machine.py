@@ -58,6 +58,7 @@ class Machine(ABC):
     def __init__(self) -> None:
         self._events: Command | None = None
         self._seen = 0
+        self.checked = 0  # characters of the console that are another case's
         self.excused: list[str] = []  # expressions for trouble on the console that a case provokes
 
     # -- what each kind of machine does in its own way ----------------------------------------------------------------
@@ -243,8 +244,12 @@ class Machine(ABC):
 
     def load(self, units: Mapping[str, str]) -> Completed:
         """Write unit files for this boot and have PID 1 read them."""
-        for name, text in units.items():
-            self.write(f"/run/thole/units/{name}.unit", text)
+        self.agent.write_many({unit_path(name): text for name, text in units.items()})
+        return self.ask("reload")
+
+    def unload(self, *names: str) -> Completed:
+        """Take unit files away again; PID 1 stops what they started."""
+        self.act("remove", *map(unit_path, names))
         return self.ask("reload")
 
     # -- the state of the whole ----------------------------------------------------------------------------------------
@@ -280,7 +285,7 @@ class Machine(ABC):
 
     def check_console(self) -> None:
         """No panic, Oops or warning on the console but what the case provokes."""
-        lines = find_trouble(self.console(), self.excused)
+        lines = find_trouble(self.console()[self.checked :], self.excused)
         assert not lines, f"the console shows trouble: {lines}"
 
     def explain(self) -> str:
@@ -295,6 +300,11 @@ class Machine(ABC):
         except AgentGone:
             pass
         return self.wait_end(timeout)
+
+
+def unit_path(name: str) -> str:
+    """Where a unit lies that is for this boot alone."""
+    return f"/run/thole/units/{name}.unit"
 
 
 def parse_unit(line: str) -> Unit:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 from pid1.cases import case, unit
-from pid1.machine import Machine
+from pid1.machine import Machine, unit_path
 
 UNITS = "/run/thole/units"
 MANY = 1000
@@ -106,8 +106,7 @@ def test_rejected_reload(machine: Machine) -> None:
         assert set(machine.units()) == units, f"{kind}: the rejected reload changed the units"
         lint = machine.thole("lint", UNITS)
         assert lint.code != 0 and words[kind] in lint.stdout + lint.stderr, f"{kind}: {lint}"
-        for name in texts:
-            machine.act("remove", f"{UNITS}/{name}.unit")
+        machine.act("remove", *map(unit_path, texts))
     now = machine.unit("steady")
     assert (now.pid, now.state, now.since) == (before.pid, before.state, before.since)
     assert machine.ask("reload").code == 0
@@ -135,9 +134,7 @@ def test_many_units(machine: Machine) -> None:
         machine.wait(last, "done", timeout=120)
         assert all(unit.state == "done" for name, unit in machine.units().items() if name.startswith("link"))
     finally:
-        for name in texts:
-            machine.act("remove", f"{UNITS}/{name}.unit")
-    done = machine.ask("reload")
+        done = machine.unload(*texts)
     assert done.code == 0, done.stdout
     assert not [name for name in machine.units() if name.startswith("link")]
 
@@ -155,11 +152,9 @@ def test_reload_changed(machine: Machine) -> None:
     """Of four units one stays, one changes, one goes and one comes: only those three are touched."""
     machine.start("same", "changing", "leaving")
     before = {name: machine.wait(name, "ready") for name in ("same", "changing", "leaving")}
-    leaving_file = f"{UNITS}/leaving.unit"
-    if machine.exists(leaving_file):
-        machine.act("remove", leaving_file)
-    else:
-        machine.act("remove", "/usr/lib/thole/units/leaving.unit")
+    # Where the machine is this case's own, its units are those of the image.
+    shared = machine.exists(unit_path("leaving"))
+    machine.act("remove", unit_path("leaving") if shared else "/usr/lib/thole/units/leaving.unit")
     done = machine.load({"changing": unit("sleep-forever", "environment = WHICH=second"), "coming": unit("sleep-forever")})
     try:
         assert done.code == 0, done.stdout
@@ -175,9 +170,8 @@ def test_reload_changed(machine: Machine) -> None:
         machine.until("the removed service has ended", lambda: before["leaving"].pid not in machine.processes())
         assert machine.ask("reload").stdout.strip() == "ok", "a reload without changes says that something changed"
     finally:
-        machine.act("remove", f"{UNITS}/coming.unit")
-        machine.write(leaving_file, unit("sleep-forever"))
-        machine.ask("reload")
+        machine.write(unit_path("leaving"), unit("sleep-forever"))
+        machine.unload("coming")
 
 
 def uptime(machine: Machine) -> int:

@@ -93,8 +93,10 @@ int machine(Words words) {
         return 0;
     }
     if (verb == "remove") {
-        if (::unlink(words[1].c_str()) != 0) {
-            fail("remove " + words[1]);
+        for (const std::string& path : words.subspan(1)) {
+            if (::unlink(path.c_str()) != 0) {
+                fail("remove " + path);
+            }
         }
         return 0;
     }
