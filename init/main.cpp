@@ -1,4 +1,5 @@
 // One binary, many names: PID 1, the command line, the logger, the DHCP hook and the names that scripts know.
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -21,7 +22,19 @@ namespace thole {
 
 namespace {
 
+/// What a careless container runtime left open or ignored; services would inherit both (clone3's CLONE_CLEAR_SIGHAND
+/// leaves ignored signals ignored).
+void forget_the_start() {
+    ::syscall(SYS_close_range, 3U, ~0U, 0U);
+    for (int number = 1; number < NSIG; ++number) {
+        if (number != SIGPIPE) {
+            ::signal(number, SIG_DFL);
+        }
+    }
+}
+
 [[noreturn]] void node_main() {
+    forget_the_start();
     install_crash_handler();
     Console console = Console::open();
     auto booted = boot(console);

@@ -66,6 +66,9 @@ Result<KmsgKind> prepare_machine(Console& console) {
     auto kmsg = provide_kmsg("/dev/kmsg");
     if (kmsg && *kmsg == KmsgKind::fifo) {
         console.line("kmsg     no right to the kernel log: a quiet pipe stands in for it");
+    } else if (!kmsg && runs_in_container()) {
+        console.line(concat("kmsg     ", kmsg.error().message, ": this container has no kernel log"));
+        kmsg = KmsgKind::fifo;
     }
     if (auto cgroups = tolerate(console, set_up_cgroups(console)); !cgroups) {
         return std::unexpected(cgroups.error());

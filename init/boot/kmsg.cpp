@@ -1,6 +1,7 @@
 #include "boot/kmsg.hpp"
 
 #include <fcntl.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -29,7 +30,10 @@ Result<KmsgKind> provide_kmsg(const std::string& path) {
     if (is_kernel_log(path)) {
         return KmsgKind::device;
     }
-    ::unlink(path.c_str());  // a link to /dev/console, a node without the right to it, a FIFO of an earlier start
+    // A link to /dev/console, a node without the right to it, a FIFO of an earlier start, or a mount over any of these.
+    if (::unlink(path.c_str()) != 0 && errno == EBUSY && ::umount2(path.c_str(), MNT_DETACH) == 0) {
+        ::unlink(path.c_str());
+    }
     if (::mknod(path.c_str(), S_IFCHR | 0600, makedev(kMajor, kMinor)) == 0) {
         if (is_kernel_log(path)) {
             return KmsgKind::made;

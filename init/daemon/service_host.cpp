@@ -134,6 +134,7 @@ void ServiceHost::clear(UnitIndex index) {
     forget_process(running);
     const Cgroup cgroup = cgroup_of(index);
     if (mode == KillMode::process || !running.has_cgroup || !cgroup.populated()) {
+        remove_cgroup(index);
         supervisor_->on_emptied(index);
         return;
     }
@@ -146,6 +147,16 @@ void ServiceHost::clear(UnitIndex index) {
         (void)watch(index, WatchKind::cgroup_events, std::move(*events), EPOLLPRI);
     }
     on_cgroup_event(index);  // it may have emptied before it was watched
+}
+
+/// Also what the service made below it. A cgroup that was killed is never used again: some kernels (6.18) kill whatever is
+/// cloned into it from then on.
+void ServiceHost::remove_cgroup(UnitIndex index) {
+    Running& running = running_[index];
+    if (running.has_cgroup) {
+        remove_cgroup_tree(cgroup_of(index).path());
+        running.has_cgroup = path_exists(cgroup_of(index).path());
+    }
 }
 
 void ServiceHost::on_child(pid_t pid, int code, int status) {

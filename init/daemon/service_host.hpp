@@ -110,6 +110,7 @@ class ServiceHost : public Platform {
     void on_notification(UnitIndex index);
     [[nodiscard]] bool notification_waits(UnitIndex index);
     void on_cgroup_event(UnitIndex index);
+    void remove_cgroup(UnitIndex index);
     void on_main_process(UnitIndex index);
     void on_readiness_line(UnitIndex index);
     void on_connection(UnitIndex index);

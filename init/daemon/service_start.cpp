@@ -32,7 +32,8 @@ Status read_environment_file(const std::string& path, std::vector<std::string>& 
     return {};
 }
 
-/// A delegated subtree belongs to the service's user (cgroup-v2.rst, Delegation).
+/// A delegated subtree belongs to the service's user (cgroup-v2.rst, Delegation). The service enables controllers for its
+/// children itself, once it has moved down: a cgroup that hands any down can hold no process (no internal processes).
 Status give_away(const Cgroup& cgroup, const Unit& unit) {
     if (unit.user == "root") {
         return {};
@@ -76,11 +77,10 @@ Status ServiceHost::prepare_cgroup(UnitIndex index, Fd& directory) {
         return {};  // boot has said that there is no cgroup2; services run without cgroups of their own
     }
     const Cgroup cgroup = cgroup_of(index);
-    if (running.has_cgroup) {
-        running.oom_kills_before = static_cast<unsigned>(cgroup.oom_kills());
-    } else if (auto made = make_directories(cgroup.path()); !made) {
+    if (auto made = make_directories(cgroup.path()); !made) {
         return made;
     }
+    running.oom_kills_before = running.has_cgroup ? static_cast<unsigned>(cgroup.oom_kills()) : 0;
     running.has_cgroup = true;
     for (const CgroupSetting& setting : unit.cgroup) {
         if (auto set = cgroup.set(setting.file, setting.value); !set) {
@@ -88,7 +88,6 @@ Status ServiceHost::prepare_cgroup(UnitIndex index, Fd& directory) {
         }
     }
     if (unit.delegate) {
-        (void)cgroup.delegate();  // refused while processes of an earlier run live in it: then it was done before
         if (auto given = give_away(cgroup, unit); !given) {
             return given;
         }

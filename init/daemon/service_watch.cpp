@@ -103,6 +103,7 @@ void ServiceHost::on_cgroup_event(UnitIndex index) {
         return;
     }
     end_watches(index);
+    remove_cgroup(index);
     supervisor_->on_emptied(index);
 }
 
@@ -110,7 +111,10 @@ void ServiceHost::on_cgroup_event(UnitIndex index) {
 
 void ServiceHost::on_notification(UnitIndex index) {
     const std::string& name = supervisor_->graph().at(index).unit.name;
-    const auto said = receive_notification(find_watch(index, WatchKind::notify)->fd.get(), concat("/services/", name));
+    const Running& running = running_[index];
+    const auto said = receive_notification(find_watch(index, WatchKind::notify)->fd.get(),
+                                           running.has_cgroup ? concat("/services/", name) : std::string(),
+                                           running.process.pid);
     if (!said) {
         return;
     }

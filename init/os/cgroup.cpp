@@ -50,19 +50,6 @@ Status Cgroup::set(std::string_view file, std::string_view value) const {
     return write_value(concat(path_, "/", file), value);
 }
 
-Status Cgroup::delegate() const {
-    const auto controllers = read_file(path_ + "/cgroup.controllers");
-    if (!controllers) {
-        return std::unexpected(controllers.error());
-    }
-    for (const auto controller : split_words(*controllers)) {
-        if (auto enabled = set("cgroup.subtree_control", concat("+", controller)); !enabled) {
-            return enabled;
-        }
-    }
-    return {};
-}
-
 Status Cgroup::kill() const {
     auto killed = set("cgroup.kill", "1");
     if (killed || killed.error().code != ENOENT) {
@@ -99,6 +86,9 @@ unsigned long flat_value(std::string_view text, std::string_view name) {
 }
 
 void remove_cgroup_tree(const std::string& path) {
+    if (::rmdir(path.c_str()) == 0 || errno != EBUSY) {
+        return;
+    }
     for (const std::string& child : children_of(path)) {
         remove_cgroup_tree(child);
     }

@@ -29,9 +29,6 @@ class Cgroup {
     /// Writes into one of its files, such as memory.max.
     [[nodiscard]] Status set(std::string_view file, std::string_view value) const;
 
-    /// Enables every controller that it has for its children.
-    [[nodiscard]] Status delegate() const;
-
     /// SIGKILL to every process in it and below (cgroup.kill; each process by itself where the kernel has no such
     /// file).
     [[nodiscard]] Status kill() const;

@@ -50,12 +50,15 @@ std::optional<ucred> take_control_data(msghdr& message) {
     return sender;
 }
 
-/// Whether the sender lives in the cgroup or below it. One that has already gone cannot be looked up: root's word is
-/// then taken, because short-lived helpers (hooks) say READY as their last act.
-bool belongs(const ucred& sender, std::string_view cgroup) {
+/// Whether the sender lives in the cgroup or below it, or is the main process, whose last words count. Another that has
+/// already gone cannot be looked up and could be anybody: short-lived helpers wait for a BARRIER=1.
+bool belongs(const ucred& sender, std::string_view cgroup, pid_t main_process) {
+    if (sender.pid == main_process || cgroup.empty()) {
+        return true;
+    }
     const auto text = read_file(concat("/proc/", sender.pid, "/cgroup"));
     if (!text) {
-        return sender.uid == 0;
+        return false;
     }
     for (const auto line : split(*text, '\n')) {
         if (line.starts_with("0::")) {
@@ -138,7 +141,7 @@ Result<Fd> bind_notify_socket(const std::string& path) {
     return fd;
 }
 
-Result<Notification> receive_notification(int socket, std::string_view cgroup) {
+Result<Notification> receive_notification(int socket, std::string_view cgroup, pid_t main_process) {
     std::array<char, kLongestDatagram> buffer;
     alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(ucred)) + CMSG_SPACE(kMostDescriptors * sizeof(int))> control;
     iovec part{buffer.data(), buffer.size()};
@@ -152,7 +155,7 @@ Result<Notification> receive_notification(int socket, std::string_view cgroup) {
         return system_error("receive from", "a notify socket");
     }
     const auto sender = take_control_data(message);
-    if (!sender || (message.msg_flags & MSG_TRUNC) != 0 || !belongs(*sender, cgroup)) {
+    if (!sender || (message.msg_flags & MSG_TRUNC) != 0 || !belongs(*sender, cgroup, main_process)) {
         return Notification{};
     }
     return parse_notification({buffer.data(), static_cast<std::size_t>(size)});

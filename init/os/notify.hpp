@@ -34,8 +34,9 @@ Notification parse_notification(std::string_view datagram);
 Result<Fd> bind_notify_socket(const std::string& path);
 
 /// One waiting datagram of at most 4 KiB, if there is one. Descriptors that come with it are closed when it has been
-/// read: that is what BARRIER=1 waits for, and FDSTORE=1 gets no other answer. Datagrams whose sender is alive and not
-/// in CGROUP (a path below the cgroup root, with a leading slash) are dropped and give an empty notification.
-Result<Notification> receive_notification(int socket, std::string_view cgroup);
+/// read: that is what BARRIER=1 waits for, and FDSTORE=1 gets no other answer. Datagrams whose sender is neither
+/// MAIN_PROCESS nor in CGROUP (a path below the cgroup root, with a leading slash; empty where there are none) are
+/// dropped and give an empty notification.
+Result<Notification> receive_notification(int socket, std::string_view cgroup, pid_t main_process);
 
 }  // namespace thole

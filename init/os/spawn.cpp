@@ -291,7 +291,7 @@ Result<Process> spawn(const SpawnPlan& plan) {
     const long pid = clone_child(child, stack.data(), stack.size(), pidfd);
     ::sigprocmask(SIG_SETMASK, &before, nullptr);
     if (pid < 0) {
-        return system_error(concat(context, ": make a process for"), plan.command[0], static_cast<int>(-pid));
+        return with_context(context, system_error("make a process for", plan.command[0], static_cast<int>(-pid)).error());
     }
     Process process{static_cast<pid_t>(pid), Fd(pidfd)};
     if (child.failed_step != nullptr) {

@@ -343,6 +343,10 @@ void Supervisor::enter(UnitIndex index, State next) {
     if (at_rest(next)) {
         service.status.clear();
     }
+    if (next == State::failed && unit.restart != RestartPolicy::never && limited(index)) {
+        service.reason += concat("; not started again: ", static_cast<std::int64_t>(service.starts_in_window),
+                                 " starts within ", duration_text(unit.start_limit_interval));
+    }
     const bool goes_on = (before == State::preparing && next == State::starting) ||
                          (before == State::stopping && next == State::clearing && is_patient(unit, service));
     if (!goes_on) {
@@ -672,6 +676,9 @@ std::vector<ReloadChange> Supervisor::replace_graph(Graph next) {
         }
     }
     for (const GraphNode& node : old.nodes()) {
+        if (node.unit.leaving) {
+            continue;  // said by the reload that removed it
+        }
         if (const auto now = graph_.find(node.unit.name); !now || graph_.at(*now).unit.leaving) {
             changes.push_back({ReloadChange::Kind::removed, node.unit.name});
         }

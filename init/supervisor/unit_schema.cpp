@@ -410,7 +410,7 @@ constexpr std::array kKeys{
             .key = "delegate",
             .kind = Kind::boolean,
             .store = {.number = [](Unit& unit, std::int64_t value) { unit.delegate = value != 0; }},
-            .meaning = "All controllers are enabled for the service's own children, and the cgroup is its user's."},
+            .meaning = "The cgroup is the service's user's, who may make others below it and enable any controller there."},
 
     UnitKey{.section = "log",
             .key = "size",
