@@ -14,7 +14,7 @@ import re
 import shlex
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -27,6 +27,10 @@ from driver.paths import CHECKOUT
 
 AT_ONCE = 2
 OURS = ("init", "services", "tests")
+# All names in it are the compiler's, and it is made for another C++ library than the native one.
+NOT_CHECKED = ("init/no_exceptions.cpp",)
+# Arguments for a source that the native build does not compile.
+_ALONE = ("-std=c++23", f"-I{CHECKOUT}/init")
 _KEPT_SECONDS = 60 * 24 * 3600
 _DEPS_HEAD = re.compile(r"^(?P<object>\S.*): #deps \d+, deps mtime \d+ \((?P<state>\w+)\)$")
 
@@ -62,7 +66,7 @@ def misformatted() -> str:
 
 
 def units(directory: Path) -> list[Unit]:
-    """The units of a build directory that are ours."""
+    """The units of a build directory that are ours, and our sources that are compiled for the node alone."""
     commands = json.loads((directory / "compile_commands.json").read_text())
     inputs = dict(_inputs(directory))
     found = []
@@ -73,7 +77,9 @@ def units(directory: Path) -> list[Unit]:
         if entry["output"] not in inputs:
             raise TholeError(f"{entry['output']} is not built", "./thole test lint, without --no-build")
         found.append(Unit(source, entry["command"], inputs[entry["output"]]))
-    return found
+    compiled = {unit.source for unit in found}
+    rest = [path for path in sources() if path.suffix == ".cpp" and path not in compiled]
+    return found + [Unit(path, "", (path,)) for path in rest if _name(path) not in NOT_CHECKED]
 
 
 def _inputs(directory: Path) -> Iterator[tuple[str, tuple[Path, ...]]]:
@@ -87,12 +93,17 @@ def _inputs(directory: Path) -> Iterator[tuple[str, tuple[Path, ...]]]:
             yield match["object"], tuple(Path(os.path.normpath(directory / line.strip())) for line in lines)
 
 
-def check(directory: Path) -> list[Verdict]:
-    """clang-tidy's verdict of every unit, from the cache where it is known to be clean."""
+def check(directory: Path, tell: Callable[[str], None] = lambda _: None) -> list[Verdict]:
+    """clang-tidy's verdict of every unit, from the cache where it is known to be clean; `tell` hears how far it is."""
     todo = units(directory)
     forget_old()
+    verdicts = []
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return list(pool.map(functools.partial(_verdict, directory), todo))
+        for verdict in pool.map(functools.partial(_verdict, directory), todo):
+            verdicts.append(verdict)
+            if not verdict.from_cache:
+                tell(f"{len(verdicts)} of {len(todo)}  {_name(verdict.unit.source)}")
+    return verdicts
 
 
 def _verdict(directory: Path, unit: Unit) -> Verdict:
@@ -100,7 +111,8 @@ def _verdict(directory: Path, unit: Unit) -> Verdict:
     if place.exists():
         place.touch()
         return Verdict(unit, "", True)
-    command = [_program(), "-p", str(directory), "--quiet", str(unit.source)]
+    arguments = ["-p", str(directory)] if unit.command else []
+    command = [_program(), *arguments, "--quiet", str(unit.source), *([] if unit.command else ["--", *_ALONE])]
     done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
     if done.returncode == 0 and not done.stdout.strip():
         place.parent.mkdir(parents=True, exist_ok=True)
