@@ -1,0 +1,53 @@
+"""OpenRC: openrc-init as PID 1, and a supervise-daemon for each service."""
+
+from __future__ import annotations
+
+from bench.peers.peer import LIBC, Peer, arguments
+from bench.space import SERVICE, Space
+
+_SCRIPT = """\
+#!/sbin/openrc-run
+supervisor=supervise-daemon
+command={program}
+command_args={number}
+"""
+_APPLETS = ("sh", "awk", "sed", "grep", "mkdir", "rm", "cat", "chmod", "chown", "ln", "ls", "mount", "umount", "stty", "tty",
+            "readlink", "basename", "dirname", "env", "sleep", "stat", "touch", "id", "cp", "mv", "test", "printf",
+            "uname", "hostname", "install", "find", "sort", "tr", "cut", "head", "tail", "wc", "expr", "true", "date",
+            "dmesg", "sync", "halt", "reboot", "poweroff", "chvt", "mknod", "killall5", "logger", "nice")  # fmt: skip
+
+
+class OpenRC(Peer):
+    """A shell script runs for each service, so it starts in seconds where others take tenths."""
+
+    name = "openrc"
+    packages = ("openrc", "librc1t64", "libeinfo1", "libcap2", "libpam0g", "libaudit1", "libcap-ng0", "libselinux1",
+                "libpcre2-8-0", "busybox-static", LIBC)  # fmt: skip
+    binaries = ("/usr/sbin/openrc-init", "/usr/sbin/openrc", "/usr/sbin/openrc-run", "/usr/sbin/supervise-daemon",
+                "/usr/sbin/rc-service", "/usr/sbin/rc-status", "/usr/sbin/openrc-shutdown")  # fmt: skip
+    remark = "supervise-daemon, rc_parallel, busybox's shell"
+    patience = 400
+    rounds = 1
+
+    def fill(self, space: Space, count: int) -> None:
+        for applet in _APPLETS:
+            link = space.tree / "usr/bin" / applet
+            if not link.exists() and not link.is_symlink():
+                link.symlink_to("busybox")
+        space.write("etc/rc.conf", 'rc_parallel="YES"\nrc_sys="lxc"\nrc_logger="NO"\n')
+        for level in ("sysinit", "boot", "default", "shutdown"):
+            folder = space.tree / "etc/runlevels" / level
+            folder.mkdir(parents=True, exist_ok=True)
+            for link in folder.iterdir():
+                link.unlink()
+        for number in range(1, count + 1):
+            name = f"s{number:04}"
+            space.write(f"etc/init.d/{name}", _SCRIPT.format(program=SERVICE, number=number), 0o755)
+            (space.tree / "etc/runlevels/default" / name).symlink_to(f"/etc/init.d/{name}")
+
+    @property
+    def command(self) -> list[str]:
+        return ["/usr/sbin/openrc-init"]
+
+    def request_stop(self, space: Space) -> None:
+        space.inside("/usr/sbin/openrc", "shutdown")
