@@ -24,7 +24,7 @@ class OpenRC(Peer):
     packages = ("openrc", "librc1t64", "libeinfo1", "libcap2", "libpam0g", "libaudit1", "libcap-ng0", "libselinux1",
                 "libpcre2-8-0", "busybox-static", LIBC)  # fmt: skip
     binaries = ("/usr/sbin/openrc-init", "/usr/sbin/openrc", "/usr/sbin/openrc-run", "/usr/sbin/supervise-daemon",
-                "/usr/sbin/rc-service", "/usr/sbin/rc-status", "/usr/sbin/openrc-shutdown")  # fmt: skip
+                "/usr/sbin/rc-service", "/usr/bin/rc-status", "/usr/sbin/openrc-shutdown")  # fmt: skip
     remark = "supervise-daemon, rc_parallel, busybox's shell"
     patience = 400
     rounds = 1

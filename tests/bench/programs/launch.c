@@ -1,6 +1,6 @@
 // launch ROOT CGROUP PROGRAM [ARGUMENT...]: runs PROGRAM as PID 1 of fresh pid, mount, ipc, uts, net and cgroup
-// namespaces, with ROOT (a mount point) as its /, in the cgroup CGROUP (a directory of cgroup2). It gets what a container
-// gets: proc with /proc/sys read-only, sysfs read-only, cgroup2, a small /dev, tmpfs at /run and /tmp, and
+// namespaces, with ROOT (a mount point) as its /, in the cgroup CGROUP (a directory of cgroup2). It gets what a
+// container gets: proc with /proc/sys read-only, sysfs read-only, cgroup2, a small /dev, tmpfs at /run and /tmp, and
 // ROOT/bench/console as /dev/console. Prints the host's pid of that process. Slot 0 of ROOT/bench/times becomes the
 // time just before execve(). Ends when PID 1 ends.
 #define _GNU_SOURCE
@@ -70,7 +70,8 @@ static void make_dev(void) {
 
 static void make_read_only(const char* path) {
     check(mount(path, path, NULL, MS_BIND, NULL) == 0, path);
-    check(mount(NULL, path, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == 0, path);
+    check(mount(NULL, path, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == 0,
+          path);
 }
 
 static void make_tree(const char* root) {

@@ -1,7 +1,7 @@
-// orphans COUNT: makes COUNT processes whose parent is gone and says "ready"; after a line on standard input all of them
-// end and it says "ended"; when PID 1 has taken the last zombie it prints that time (CLOCK_MONOTONIC, nanoseconds).
-// Meant to be started in the pid namespace of the PID 1 that is measured, which the caller stops before the line and lets
-// go on after "ended".
+// orphans COUNT: makes COUNT processes whose parent is gone and says "ready"; after a line on standard input all of
+// them end and it says "ended"; when PID 1 has taken the last zombie it prints that time (CLOCK_MONOTONIC,
+// nanoseconds). Meant to be started in the pid namespace of the PID 1 that is measured, which the caller stops before
+// the line and lets go on after "ended".
 #define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
