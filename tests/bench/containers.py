@@ -11,7 +11,8 @@ from bench.supervisors import Effort, Results, Say, reason
 from bench.table import Line
 
 LINES = (
-    Line("main binary", "binary, bytes"),
+    Line("binaries", "binary, bytes"),
+    Line("libraries", "binary and the libraries it loads, bytes"),
     Line("VmRSS", "VmRSS, kB"),
     Line("RssAnon", "RssAnon, kB"),
     Line("PSS", "PSS, kB"),
@@ -38,7 +39,8 @@ def _starts(peer: ContainerInit) -> float:
 
 def measure(peer: ContainerInit, effort: Effort, direct: float, say: Say) -> Results:
     """Everything but the idle wake-ups."""
-    results: Results = {"main binary": peer.bytes()[0][1]}
+    results: Results = {}
+    results["binaries"], results["libraries"] = peer.bytes()
     say(f"{peer.name}: start, memory, orphans")
     step = "start"
     try:

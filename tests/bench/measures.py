@@ -11,9 +11,8 @@ from typing import NamedTuple
 
 from bench import linux
 from bench.peers.peer import Peer
-from bench.space import Space, Trouble, is_service, wait_ended
+from bench.space import Space, is_service, wait_ended
 
-STOP_TIME = 30
 _QUIET = 0.5
 
 
@@ -84,9 +83,9 @@ def stop(space: Space, peer: Peer) -> float:
     pids = [process.pid for process in space.processes() if is_service(process)]
     begin = time.monotonic()
     peer.request_stop(space)
-    last, left = wait_ended(pids, STOP_TIME)
+    last, left = wait_ended(pids, peer.stop_time)
     if left:
-        raise space.fail(f"{left} of {len(pids)} services run on {STOP_TIME} s after the stop was asked for")
+        raise space.fail(f"{left} of {len(pids)} services run on {peer.stop_time:.0f} s after the stop was asked for")
     return (last - begin) * 1e3
 
 
@@ -138,10 +137,3 @@ def wakeups(spaces: list[Space], seconds: float) -> list[Wakeups]:
         found.append(Wakeups((new[0] - old[0]) * minute, (sum(new) - sum(old)) * minute))
     return found
 
-
-def try_to(measure: object, *arguments: object) -> object:
-    """The result of a measurement, or the Trouble that it ended in."""
-    try:
-        return measure(*arguments)  # type: ignore[operator]
-    except Trouble as trouble:
-        return trouble

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ _TARGET = "x86_64-linux-musl"
 _SPAWN = ("os/spawn.cpp", "os/clone.cpp", "os/file.cpp", "base/text.cpp", "base/error.cpp")
 
 
+@functools.cache
 def built() -> Path:
     """A folder with service, launch, orphans, nothing and spawn; built when a source changed."""
     init = CHECKOUT / "init"

@@ -77,7 +77,8 @@ class Run:
             self._say("spawn rates")
             self._spawn = spawning.measure(5.0 if self.effort is FULL else 1.0)
         self._say(f"all idle for {self.effort.idle:.0f} s")
-        supervisors.idle([*chosen, *small], self.effort, self.results)
+        beside = [*((peer, 10) for peer in chosen), *((init, 1) for init in small)]
+        supervisors.idle(beside, self.effort, self.results)
 
     def _say(self, text: str) -> None:
         self._display.update_text("bench", text)

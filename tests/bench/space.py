@@ -67,14 +67,14 @@ class Space:
 
     # -- running
 
-    def start(self, command: list[str]) -> None:
-        """Make a PID 1 of this command."""
+    def start(self, command: list[str], options: tuple[str, ...] = ()) -> None:
+        """Make a PID 1 of this command; options are launch's."""
         (self.tree / "bench" / "times").write_bytes(b"\0" * 8 * _SLOTS)
         (self.tree / "bench" / "console").write_bytes(b"")
         self._runs += 1
         self._cgroup.mkdir(exist_ok=True)
         self._process = subprocess.Popen(
-            [programs.built() / "launch", self.tree, self._cgroup, *command],
+            [programs.built() / "launch", *options, self.tree, self._cgroup, *command],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         line = self._process.stdout.readline()
@@ -110,6 +110,16 @@ class Space:
         """An error that shows the last lines of the console."""
         lines = [line for line in self.console().splitlines() if line.strip()]
         return Trouble(f"{self.name}: {what}", "\n".join(lines[-12:]))
+
+    def steps(self, command: list[str], services: int, most: int) -> int:
+        """Instructions of PID 1 from its start until so many services run; it is ended then."""
+        self.start(command, ("--steps", str(services), str(most)))
+        out = self._process.stdout.readline().strip()
+        self.end()
+        if not out.isdigit():
+            raise Trouble(f"{self.name}: PID 1 needs more than {most:,} instructions" if out else
+                          f"{self.name}: PID 1 cannot be stepped")  # fmt: skip
+        return int(out)
 
     # -- the services' times
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from bench import measures
-from bench.measures import Latency
 from bench.peers.peer import Peer
 from bench.peers.finit import Finit
 from bench.peers.inittab import Busybox, Sysvinit
@@ -20,10 +19,11 @@ from bench.space import Trouble
 from bench.table import Line, Value
 
 MEMORY_COUNTS = (10, 20, 100, 1000)
+ORPHANS_BESIDE = 20
 
 LINES = (
-    Line("main binary", "largest binary that must run, bytes"),
-    Line("binaries", "all its binaries, bytes"),
+    Line("binaries", "binaries, bytes"),
+    Line("libraries", "binaries and the libraries they load, bytes"),
     *(Line(f"{kind} {count}", f"{kind}, {count:,} services, kB")
       for kind in ("VmRSS", "RssAnon", "PSS") for count in MEMORY_COUNTS),
     *(Line(f"{kind} each", f"{kind} a further service, kB", 2) for kind in ("VmRSS", "RssAnon", "PSS")),
@@ -33,7 +33,8 @@ LINES = (
     Line("restart median", "SIGKILL to main() of the next, median, ms", 2),
     Line("restart p95", "SIGKILL to main() of the next, p95, ms", 2),
     Line("stop 1000", "stop of 1,000 services, ms", 1),
-    Line("orphans", "10,000 orphans reaped, ms", 1),
+    Line("orphans", "10,000 orphans reaped beside 20 services, ms", 1),
+    Line("instructions", "instructions of PID 1 until 10 services run, thousands"),
     Line("wake-ups", "idle wake-ups of PID 1 a minute"),
     Line("all wake-ups", "idle wake-ups of all its processes a minute"),
 )  # fmt: skip
@@ -45,11 +46,12 @@ class Effort(NamedTuple):
     rounds: int
     restarts: int
     orphans: int
-    idle: float
+    idle: float  # seconds
+    steps: int  # most instructions that are counted; a million take some four seconds
 
 
-FULL = Effort(rounds=5, restarts=100, orphans=10_000, idle=60)
-QUICK = Effort(rounds=1, restarts=20, orphans=10_000, idle=10)
+FULL = Effort(rounds=5, restarts=100, orphans=10_000, idle=60, steps=20_000_000)
+QUICK = Effort(rounds=1, restarts=20, orphans=10_000, idle=10, steps=200_000)
 
 Results = dict[str, Value]
 Say = Callable[[str], None]
@@ -69,12 +71,16 @@ def reason(trouble: Trouble, name: str) -> str:
 def measure(peer: Peer, effort: Effort, say: Say) -> Results:
     """Everything but the idle wake-ups, which are measured for all at once."""
     results: Results = {}
-    sizes = peer.bytes()
-    results["main binary"] = max(size for _, size in sizes)
-    results["binaries"] = sum(size for _, size in sizes)
+    results["binaries"], results["libraries"] = peer.bytes()
     for count in MEMORY_COUNTS:
         say(f"{peer.name}: {count} services")
         _count(peer, count, effort, results)
+    say(f"{peer.name}: instruction by instruction")
+    with peer.make(10) as space:
+        try:
+            results["instructions"] = space.steps(peer.command, 10, effort.steps) / 1000
+        except Trouble as trouble:
+            results["instructions"] = reason(trouble, peer.name)
     for kind in ("VmRSS", "RssAnon", "PSS"):
         many, few = results.get(f"{kind} 1000"), results.get(f"{kind} 100")
         if isinstance(many, float | int) and isinstance(few, float | int):
@@ -99,7 +105,9 @@ def _count(peer: Peer, count: int, effort: Effort, results: Results) -> None:
                         results[f"{kind} {count}"] = value
                 if turn == 0 and whole:
                     step = "restart median"
-                    _put_restart(results, measures.restarts(space, peer, effort.restarts))
+                    taken = measures.restarts(space, peer, effort.restarts)
+                    results["restart median"], results["restart p95"] = taken
+                if turn == 0 and count == ORPHANS_BESIDE:
                     step = "orphans"
                     results["orphans"] = measures.orphans(space, effort.orphans)
                 if whole:
@@ -113,20 +121,16 @@ def _count(peer: Peer, count: int, effort: Effort, results: Results) -> None:
             results[key] = statistics.median(values)
 
 
-def _put_restart(results: Results, taken: Latency) -> None:
-    results["restart median"], results["restart p95"] = taken
-
-
-def idle(chosen: list[Peer], effort: Effort, results: dict[str, Results], count: int = 10) -> None:
-    """Wake-ups of all, idling side by side with `count` services each."""
+def idle(chosen: list[tuple[Peer, int]], effort: Effort, results: dict[str, Results]) -> None:
+    """Wake-ups of all, idling side by side, each with its number of services."""
     spaces = []
     running = []
     try:
-        for peer in chosen:
+        for peer, count in chosen:
             space = peer.make(count)
             spaces.append(space)
             try:
-                measures.start(space, peer, max(1, count))
+                measures.start(space, peer, count)
                 running.append((peer, space))
             except Trouble as trouble:
                 results[peer.name]["wake-ups"] = reason(trouble, peer.name)

@@ -27,6 +27,7 @@ class OpenRC(Peer):
                 "/usr/sbin/rc-service", "/usr/bin/rc-status", "/usr/sbin/openrc-shutdown")  # fmt: skip
     remark = "supervise-daemon, rc_parallel, busybox's shell"
     patience = 400
+    stop_time = 120
     rounds = 1
 
     def fill(self, space: Space, count: int) -> None:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import abc
 import functools
+import os
+import re
 import shutil
 import signal
-import os
+import subprocess
 from pathlib import Path
 
-from bench.space import SERVICE, Space, Trouble
+from bench.space import SERVICE, Space
 from driver.apt import Apt
 from driver.cache import Cache, digest
+from driver.errors import TholeError
 from driver.host_tools import unpack
+from rootfs import elf
 
 SUITE = "trixie"
 LIBC = "libc6"
@@ -33,6 +37,8 @@ class Peer(abc.ABC):
     remark: str = ""
     # Seconds that a service must have run before its death makes an immediate restart possible.
     settle: float = 1.5
+    # Seconds that a stop may take.
+    stop_time: float = 30
     # Most rounds of starts and stops: fewer for the slow.
     rounds = 100
 
@@ -66,18 +72,34 @@ class Peer(abc.ABC):
             raise
         return space
 
-    def bytes(self) -> list[tuple[str, int]]:
-        """Name and size of each of its binaries."""
+    def bytes(self) -> tuple[int, int]:
+        """Bytes of its binaries, and of these and the libraries that they load; a file under two names counts once."""
         with self.make(0) as space:
-            return [(Path(file).name, size_of(space, file)) for file in self.binaries]
+            own = {file_of(space, name) for name in self.binaries}
+            loaded = {library for name in self.binaries for library in libraries_of(space, name)}
+            return sum(path.stat().st_size for path in own), sum(path.stat().st_size for path in own | loaded)
 
 
-def size_of(space: Space, file: str) -> int:
-    """Bytes of a file of a tree."""
-    path = space.tree / file.lstrip("/")
+def file_of(space: Space, name: str) -> Path:
+    """The file that a path of a tree leads to."""
+    path = Path(os.path.realpath(space.tree / name.lstrip("/")))
     if not path.exists():
-        raise Trouble(f"{space.name}: there is no {file} in its packages", "")
-    return path.stat().st_size
+        raise TholeError(f"{space.name}: there is no {name} in its packages", "see tests/bench/peers")
+    return path
+
+
+def libraries_of(space: Space, name: str) -> set[Path]:
+    """The libraries that the loader of a tree gives a program of it, the loader among them; none where it is static."""
+    with open(file_of(space, name), "rb") as file:
+        parsed = elf.parse(lambda offset, size: os.pread(file.fileno(), size, offset))
+    if not parsed.interpreter:
+        return set()
+    listed = subprocess.run(
+        ["chroot", space.tree, parsed.interpreter, "--list", name], capture_output=True, text=True, check=False
+    )
+    if listed.returncode or "not found" in listed.stdout:
+        raise TholeError(f"{name} does not find its libraries: {listed.stdout}{listed.stderr}", "see tests/bench/peers")
+    return {file_of(space, path) for path in re.findall(r"(/\S+) \(0x", listed.stdout)}
 
 
 @functools.cache

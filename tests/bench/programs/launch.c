@@ -18,9 +18,11 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -107,7 +109,7 @@ static void make_network(void) {
     close(control);
 }
 
-static void child(const char* root, const char* cgroup, char** command, char** environment) {
+static void child(const char* root, const char* cgroup, char** command, char** environment, int traced) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     join_cgroup(cgroup);
     check(unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET | CLONE_NEWCGROUP) == 0, "unshare");
@@ -128,14 +130,65 @@ static void child(const char* root, const char* cgroup, char** command, char** e
     clock_gettime(CLOCK_MONOTONIC, &now);
     const uint64_t nanoseconds = (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
     check(pwrite(times, &nanoseconds, sizeof nanoseconds, 0) == sizeof nanoseconds, "/bench/times");
+    check(!traced || ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0, "ptrace");
     execve(command[0], command, environment);
     check(0, command[0]);
+}
+
+static int all_started(int times, int services) {
+    for (int at = services; at > 0; --at) {
+        uint64_t value = 0;
+        if (pread(times, &value, sizeof value, 8 * at) != sizeof value || value == 0) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static void on_alarm(int number) { (void)number; }
+
+// PID 1 may sleep for ever once all is started: the timer ends the wait for its next step.
+static void watch_the_time(void) {
+    const struct sigaction action = {.sa_handler = on_alarm};
+    const struct itimerval often = {{0, 50000}, {0, 50000}};
+    sigaction(SIGALRM, &action, NULL);
+    setitimer(ITIMER_REAL, &often, NULL);
+}
+
+static int count_steps(pid_t pid, const char* root, int services, unsigned long most) {
+    char path[512];
+    snprintf(path, sizeof path, "%s/bench/times", root);
+    const int times = open(path, O_RDONLY | O_CLOEXEC);
+    unsigned long steps = 0;
+    int status = 0;
+    check(times >= 0 && waitpid(pid, &status, 0) == pid && WIFSTOPPED(status), "wait for execve");
+    watch_the_time();
+    for (long hand_on = 0; steps < most;) {
+        check(ptrace(PTRACE_SINGLESTEP, pid, NULL, hand_on) == 0, "step");
+        pid_t stopped = -1;
+        while ((stopped = waitpid(pid, &status, 0)) < 0 && errno == EINTR && !all_started(times, services)) {
+        }
+        if (stopped != pid || !WIFSTOPPED(status)) {
+            break;
+        }
+        hand_on = WSTOPSIG(status) == SIGTRAP ? 0 : WSTOPSIG(status);
+        steps += hand_on == 0;
+        if (steps % 4096 == 0 && all_started(times, services)) {
+            break;
+        }
+    }
+    const int done = all_started(times, services);
+    kill(pid, SIGKILL);
+    printf(done ? "%lu\n" : "more\n", steps);
+    return 0;
 }
 
 int main(int count, char** values) {
     static char* environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "TERM=dumb", "container=bench",
                                   NULL};
-    if (count < 4) {
+    const int stepped = count > 6 && strcmp(values[1], "--steps") == 0;
+    const int first = stepped ? 4 : 1;
+    if (count < first + 3) {
         return 121;
     }
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -143,10 +196,13 @@ int main(int count, char** values) {
     const pid_t pid = fork();
     check(pid >= 0, "fork");
     if (pid == 0) {
-        child(values[1], values[2], values + 3, environment);
+        child(values[first], values[first + 1], values + first + 2, environment, stepped);
     }
     printf("%d\n", pid);
     fflush(stdout);
+    if (stepped) {
+        return count_steps(pid, values[first], atoi(values[2]), strtoul(values[3], NULL, 10));
+    }
     int status = 0;
     check(waitpid(pid, &status, 0) == pid, "waitpid");
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
