@@ -11,11 +11,11 @@ from pathlib import Path
 from driver import toolchain
 from driver.cache import Cache, digest
 from driver.errors import TholeError
-from driver.paths import CHECKOUT
+from driver.paths import CHECKOUT, TARGET
 
 _FOLDER = Path(__file__).resolve().parent / "programs"
 _TARGET = "x86_64-linux-musl"
-_SPAWN = ("os/spawn.cpp", "os/clone.cpp", "os/file.cpp", "base/text.cpp", "base/error.cpp")
+_LIBRARY = TARGET / "init" / "libthole.a"  # what init itself is linked from
 
 
 @functools.cache
@@ -23,16 +23,14 @@ def built() -> Path:
     """A folder with service, launch, orphans, nothing and spawn; built when a source changed."""
     init = CHECKOUT / "init"
     own = sorted(_FOLDER.glob("*.c*"))
-    headers = sorted((init / "os").glob("*.?pp")) + sorted((init / "base").glob("*.?pp"))
-    key = digest("2", toolchain.venv_key(), *own, *headers)
+    key = digest("3", toolchain.venv_key(), *own, _LIBRARY, TARGET / "init" / "init", init / "os" / "spawn.hpp")
 
     def make(directory: Path) -> None:
         for source in own:
             if source.suffix == ".c":
                 _compile(["cc", "-std=gnu17"], [source], directory / source.stem)
-        spawn = [_FOLDER / "spawn.cpp", *(init / name for name in _SPAWN), init / "no_exceptions.cpp"]
         flags = ["c++", "-std=c++23", "-fno-exceptions", "-fno-rtti", f"-I{init}"]
-        _compile(flags, [source for source in spawn if source.exists()], directory / "spawn")
+        _compile(flags, [_FOLDER / "spawn.cpp", init / "no_exceptions.cpp", _LIBRARY], directory / "spawn")
 
     return Cache().entry("bench-programs", key, make)
 
