@@ -32,6 +32,9 @@ def main(options: argparse.Namespace, display: Display) -> int:
         raise TholeError(f"nothing is called {', '.join(sorted(unknown))}", f"--only takes {', '.join(names())}")
     if options.write and options.only:
         raise TholeError("--write needs figures of all, from one run", "leave --only away")
+    if os.sched_getscheduler(0) != os.SCHED_OTHER:
+        # OpenRC's scripts spin on locks: at real-time priority they would keep the owner from ever running.
+        raise TholeError("this runs at a real-time priority, which stops the machine", "run it without chrt")
     linux.private_mounts()
     run = Run(QUICK if options.quick else FULL, display)
     run.measure(only)

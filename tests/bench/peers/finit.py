@@ -22,7 +22,8 @@ class Finit(Peer):
         shell(space)
         (space.tree / "usr/bin/mount").symlink_to("busybox")
         lines = ["runlevel 2"]
-        lines += [f"service [2] name:s{number} notify:none {arguments(number)} --" for number in range(1, count + 1)]
+        for number in range(1, count + 1):
+            lines.append(f"service [2] name:s{number} notify:none {arguments(number)} --")
         space.write("etc/fstab", "")
         space.write("etc/passwd", "root:x:0:0:root:/root:/bin/sh\n")
         space.write("etc/group", "root:x:0:\n")
