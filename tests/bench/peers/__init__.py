@@ -1,0 +1,1 @@
+"""The peers: how each is put into a tree, started, stopped."""

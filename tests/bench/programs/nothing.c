@@ -1,0 +1,2 @@
+// Ends at once: what the spawn rates start.
+int main(void) { return 0; }

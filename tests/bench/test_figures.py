@@ -1,0 +1,72 @@
+"""The pure parts of the figures: what is read from /proc, percentiles, the table."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench import linux, measures, table
+from bench.table import Line, Notes
+
+_ROLLUP = """\
+00400000-7ffe0bbb2000 ---p 00000000 00:00 0                              [rollup]
+Rss:                 376 kB
+Pss:                 364 kB
+Pss_Dirty:           104 kB
+Private_Dirty:       100 kB
+"""
+_STATUS = "Name:\tinit\nState:\tS (sleeping)\nVmRSS:\t     376 kB\nRssAnon:\t     100 kB\nThreads:\t1\n"
+_LINES = (Line("a", "first, ms", 1), Line("b", "second, a second", high=True))
+
+
+def test_kilobytes() -> None:
+    """Sizes are found by name, lines without kB are no sizes."""
+    assert linux.kilobytes(_ROLLUP)["Pss"] == 364
+    assert linux.kilobytes(_STATUS) == {"VmRSS": 376, "RssAnon": 100}
+
+
+@pytest.mark.parametrize(
+    ("values", "median", "p95"),
+    [([5.0], 5.0, 5.0), ([float(n) for n in range(1, 101)], 50.5, 95.0), ([3.0, 1.0, 2.0], 2.0, 3.0)],
+)
+def test_latency(values: list[float], median: float, p95: float) -> None:
+    """The nearest-rank percentile, whatever the order."""
+    assert measures.latency(values) == (median, p95)
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [(1234567.0, 0, "1,234,567"), (0.456, 2, "0.46"), (278.6, 1, "279"), (1000.5, 2, "1,000")],
+)
+def test_number(value: float, digits: int, text: str) -> None:
+    """Large figures have no digits after the point."""
+    assert table.number(value, digits) == text
+
+
+def test_best_is_bold_and_missing_has_a_note() -> None:
+    """The lowest is best, or the highest where the line says so; equal as shown is equal."""
+    results = {"x": {"a": 1.04, "b": 10.0}, "y": {"a": 1.01, "b": 20.0}, "z": {"a": "z: did not start"}}
+    notes = Notes()
+    rows = table.render(["x", "y", "z"], _LINES, results, notes)
+    assert rows[2].replace(" ", "") == "|first,ms|**1.0**|**1.0**|-[1]|"
+    assert rows[3].replace(" ", "") == "|second,asecond|10|**20**||"
+    assert notes.lines() == ["- [1] z: did not start"]
+
+
+def test_alone_nothing_is_best() -> None:
+    """One figure in a line is not compared with anything."""
+    assert "**" not in "".join(table.render(["x"], _LINES, {"x": {"a": 1.0, "b": 2.0}}, Notes()))
+
+
+def test_behind_names_who_is_first() -> None:
+    """Only lines in which another is better count, as shown."""
+    results = {"x": {"a": 2.0, "b": 30.0}, "y": {"a": 1.0, "b": 20.0}}
+    assert table.behind("x", ["x", "y"], _LINES, results) == ["first, ms: y 1.0, x 2.0"]
+    assert table.behind("y", ["x", "y"], _LINES, results) == ["second, a second: x 30, y 20"]
+
+
+def test_replace_block() -> None:
+    """Only what is between the markers changes."""
+    document = f"# Title\n{table.BEGIN}\nold\n{table.END}\nrest\n"
+    assert table.replace_block(document, "new\n") == f"# Title\n{table.BEGIN}\nnew\n{table.END}\nrest\n"
+    with pytest.raises(ValueError):
+        table.replace_block("nothing", "new")
