@@ -1,7 +1,6 @@
 #include "log/logger.hpp"
 
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -11,92 +10,29 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
-#include <memory>
-#include <vector>
 
 #include "base/text.hpp"
 #include "log/forward_format.hpp"
-#include "log/forwarder.hpp"
-#include "log/kernel_log.hpp"
-#include "log/log_message.hpp"
-#include "log/log_stream.hpp"
-#include "log/tail.hpp"
-#include "os/console.hpp"
-#include "os/file.hpp"
+#include "log/logger_process.hpp"
 
 namespace thole {
 
 namespace {
-
-constexpr std::size_t kTailLines = 5;
-constexpr std::size_t kRingWrite = 16U << 10U;  // bytes put into a ring at once, about
-constexpr std::size_t kKernelRecord = 128;      // bytes of a usual record
-constexpr int kKernelRecords = 64;              // read before others have their turn
-constexpr int kDrainReads = 64;                 // a service that goes on writing cannot hold the end up
-constexpr Milliseconds kEnd{2000};
-
-class Logger : public EventSource, public RoomListener, public StreamListener {
-   public:
-    Logger(EventLoop loop, const LoggerSettings& settings)
-        : settings_(settings),
-          loop_(std::move(loop)),
-          console_(Console::open()),
-          boot_(boot_number()),
-          link_(loop_, settings.places, *this) {}
-
-    int run();
-    void on_events(std::uint32_t events) override;  // PID 1 and the kernel
-    void on_room() override;
-    void on_readable(LogStream& stream) override;
-
-   private:
-    struct KernelSource : EventSource {
-        explicit KernelSource(Logger& owner) : logger(owner) {}
-        void on_events(std::uint32_t /*events*/) override { logger.read_kernel(); }
-        Logger& logger;
-    };
-
-    void open_kernel_log();
-    void open_forwarder();
-    void read_kernel();
-    void take_message(const LogMessage& message, Fd pipe);
-    LogStream* find(std::string_view name);
-    LogStream& stream_of(std::string_view name);
-    void add(const LogMessage& message, Fd pipe);
-    void forget(LogStream& stream);
-    enum class Read : unsigned char { some, nothing, end };
-    Read read_pipe(LogStream& stream);
-    void drain(LogStream& stream, Instant deadline);
-    void deliver(LogStream& stream, LogTime time, unsigned priority, std::string_view lines, bool forwards);
-    void hand_over(LogStream& stream, LogTime time, std::string_view lines);
-    void say(std::string_view text);
-    void show_tail(LogStream& stream);
-    void hold(LogStream& stream);
-    void release(LogStream& stream, Instant time);
-    [[nodiscard]] std::optional<Instant> next_deadline();
-    void on_time();
-    void finish();
-
-    const LoggerSettings& settings_;
-    EventLoop loop_;
-    Console console_;
-    std::uint64_t boot_;
-    WriterLink link_;
-    KernelSource kernel_source_{*this};
-    std::optional<KernelLog> kernel_;
-    std::unique_ptr<Forwarder> forwarder_;
-    std::vector<std::unique_ptr<LogStream>> streams_;  // by slot; empty ones may be taken
-    std::size_t held_ = 0;                             // streams that wait for the writer
-    std::string lines_;
-    std::string stamped_;
-    bool over_ = false;
-};
 
 void keep_earlier(std::optional<Instant>& first, std::optional<Instant> other) {
     if (other && (!first || *other < *first)) {
         first = other;
     }
 }
+
+}  // namespace
+
+Logger::Logger(EventLoop loop, const LoggerSettings& settings)
+    : settings_(settings),
+      loop_(std::move(loop)),
+      console_(Console::open()),
+      boot_(boot_number()),
+      link_(loop_, settings.places, *this) {}
 
 int Logger::run() {
     if (!link_.start() || !loop_.add(settings_.connection, EPOLLIN, *this)) {
@@ -135,35 +71,6 @@ void Logger::open_forwarder() {
         forwarder_ = std::move(*made);
     } else {
         say(concat("logs are not forwarded: ", made.error().message));
-    }
-}
-
-/// The kernel's own time of a record, put into today's wall clock.
-void Logger::read_kernel() {
-    LogStream& stream = stream_of(kKernelLog);
-    for (int count = 0; count < kKernelRecords; ++count) {
-        if (!link_.has_room(stream.share, kKernelRecord) && !stream.patience.exhausted()) {
-            hold(stream);
-            return;
-        }
-        const auto record = kernel_->read();
-        if (!record) {
-            break;
-        }
-        const LogTime time = LogTime::now();
-        lines_.clear();
-        if (kernel_->missed() > 0) {
-            lines_ =
-                concat("thole: ", kernel_->missed(), " messages before this one were written over by the kernel\n");
-        }
-        lines_ += record->text;
-        lines_ += '\n';
-        stream.ring.set_mark(kernel_->next());
-        deliver(stream, {time.wall - time.boot + record->boot, record->boot}, record->priority, lines_, true);
-    }
-    if (kernel_->broken()) {
-        loop_.remove(kernel_->fd());
-        kernel_.reset();
     }
 }
 
@@ -247,7 +154,7 @@ void Logger::add(const LogMessage& message, Fd pipe) {
     LogStream& stream = stream_of(message.name.data());
     if (stream.pipe) {
         // An earlier pipe of the same name that somebody still holds: what is in it counts, what comes later does not.
-        drain(stream, now() + kEnd);
+        drain(stream, now() + kLoggerEnd);
         release(stream, now());
         loop_.remove(stream.pipe.get());
     }
@@ -266,121 +173,6 @@ void Logger::forget(LogStream& stream) {
     deliver(stream, LogTime::now(), kServicePriority, lines_, true);
     ::unlink(settings_.places.ring(stream.name).c_str());
     streams_[stream.slot].reset();
-}
-
-void Logger::on_readable(LogStream& stream) {
-    int waiting = static_cast<int>(kRead);
-    ::ioctl(stream.pipe.get(), FIONREAD, &waiting);
-    if (!stream.patience.exhausted() && !link_.has_room(stream.share, static_cast<std::size_t>(waiting))) {
-        hold(stream);
-        return;
-    }
-    if (read_pipe(stream) == Read::end) {
-        loop_.remove(stream.pipe.get());
-        stream.pipe.reset();
-        if (stream.leaving) {
-            forget(stream);
-        }
-    }
-}
-
-Logger::Read Logger::read_pipe(LogStream& stream) {
-    static std::array<char, kRead> buffer;
-    const ssize_t count = ::read(stream.pipe.get(), buffer.data(), buffer.size());
-    if (count <= 0) {
-        return count < 0 && (errno == EAGAIN || errno == EINTR) ? Read::nothing : Read::end;
-    }
-    lines_.clear();
-    stream.cutter.take({buffer.data(), static_cast<std::size_t>(count)}, lines_);
-    deliver(stream, LogTime::now(), kServicePriority, lines_, true);
-    return Read::some;
-}
-
-/// Reads what lies in the pipe now.
-void Logger::drain(LogStream& stream, Instant deadline) {
-    for (int count = 0; stream.pipe && count < kDrainReads && now() < deadline; ++count) {
-        if (read_pipe(stream) != Read::some) {
-            return;
-        }
-    }
-}
-
-void Logger::deliver(LogStream& stream, LogTime time, unsigned priority, std::string_view lines, bool forwards) {
-    if (lines.empty()) {
-        return;
-    }
-    for (std::string_view rest = lines; !rest.empty();) {
-        stamped_.clear();
-        const std::size_t count = stamp_lines(rest, time, kRingWrite, stamped_);
-        stream.ring.append(stamped_, count);
-    }
-    hand_over(stream, time, lines);
-    if (forwarder_ && forwards) {
-        forwarder_->send(stream.name, time, priority, lines);
-    }
-}
-
-void Logger::hand_over(LogStream& stream, LogTime time, std::string_view lines) {
-    LogBatch batch;
-    batch.time = time;
-    batch.size = stream.size;
-    batch.count = stream.count;
-    batch.slot = stream.slot;
-    put_name(batch.name, stream.name);
-    if (!lines.empty() && !link_.has_room(stream.share, lines.size())) {
-        stream.share.lost += count_lines(lines);
-        link_.want_room();
-        return;
-    }
-    (void)link_.send(stream.share, batch, lines);  // what does not get in is counted
-}
-
-/// A line of the logger's own in the log of PID 1. It is not forwarded: what it says may be about forwarding.
-void Logger::say(std::string_view text) {
-    deliver(stream_of(kOwnLog), LogTime::now(), kServicePriority, concat("logger: ", text, "\n"), false);
-}
-
-/// What a failed service said last may still lie in its pipe.
-void Logger::show_tail(LogStream& stream) {
-    drain(stream, now() + kEnd);
-    for (const std::string& line : last_ring_lines(settings_.places.ring(stream.name), boot_, kTailLines)) {
-        console_.line(concat("        ", stream.name, ": ", line));
-    }
-}
-
-/// Leaves a stream unread until the writer has caught up or its patience ends.
-void Logger::hold(LogStream& stream) {
-    loop_.remove(stream.pipe ? stream.pipe.get() : kernel_->fd());
-    stream.patience.begin(now());
-    ++held_;
-    link_.want_room();
-}
-
-void Logger::release(LogStream& stream, Instant time) {
-    if (!stream.patience.end()) {
-        return;
-    }
-    stream.patience.finish(time);
-    --held_;
-    if (stream.pipe) {
-        (void)loop_.add(stream.pipe.get(), EPOLLIN, stream);
-    } else if (kernel_) {
-        (void)loop_.add(kernel_->fd(), EPOLLIN, kernel_source_);
-    }
-}
-
-void Logger::on_room() {
-    const Instant time = now();
-    for (const auto& stream : streams_) {
-        if (!stream) {
-            continue;
-        }
-        if (stream->share.lost > 0) {
-            hand_over(*stream, LogTime::now(), {});
-        }
-        release(*stream, time);
-        stream->patience.renew(time);
-    }
 }
 
 std::optional<Instant> Logger::next_deadline() {
@@ -412,9 +204,9 @@ void Logger::on_time() {
     }
 }
 
-/// Everything that lies in the pipes goes to the writer, and the writer to its end; both within kEnd.
+/// Everything that lies in the pipes goes to the writer, and the writer to its end; both within kLoggerEnd.
 void Logger::finish() {
-    const Instant deadline = now() + kEnd;
+    const Instant deadline = now() + kLoggerEnd;
     link_.begin_end(deadline);
     for (const auto& stream : streams_) {
         if (!stream) {
@@ -433,8 +225,6 @@ void Logger::finish() {
     }
     link_.finish();
 }
-
-}  // namespace
 
 int run_logger(const LoggerSettings& settings) {
     // It ends with its connection, whoever else is told to end.

