@@ -1,4 +1,5 @@
-// What a process is given and what is taken from it before its program runs. Plain data: units fill it, os/spawn uses it.
+// What a process is given and what is taken from it before its program runs. Plain data: units fill it, os/spawn uses
+// it.
 #pragma once
 
 #include <cstdint>
@@ -17,9 +18,9 @@ struct ResourceLimit {
 
 /// What few services use; see capabilities(7) and mount_namespaces(7).
 struct Confinement {
-    std::vector<std::string> groups;                // supplementary ones
-    std::vector<ResourceLimit> limits;              // on top of the node's own, see os/spawn.cpp
-    std::optional<std::uint64_t> capabilities;      // the bounding set; nothing = all
+    std::vector<std::string> groups;            // supplementary ones
+    std::vector<ResourceLimit> limits;          // on top of the node's own, see os/spawn.cpp
+    std::optional<std::uint64_t> capabilities;  // the bounding set; nothing = all
     std::uint64_t ambient_capabilities = 0;
     std::vector<std::string> read_only_paths;
     unsigned umask = 022;

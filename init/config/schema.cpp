@@ -45,7 +45,8 @@ constexpr std::array kKeys{
         .name = "forward",
         .type = KeyType::text,
         .fallback = "",
-        .doc = "Where all logs are sent besides the disk: udp:ADDRESS:PORT or tcp:ADDRESS:PORT with a numeric address."},
+        .doc =
+            "Where all logs are sent besides the disk: udp:ADDRESS:PORT or tcp:ADDRESS:PORT with a numeric address."},
     Key{.section = "logs",
         .name = "format",
         .type = KeyType::choice,

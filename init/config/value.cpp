@@ -186,7 +186,8 @@ Result<std::string> canonical_boolean(std::string_view value) {
 }
 
 Result<std::string> canonical_word(const Key& /*key*/, std::string_view value) {
-    if (!std::ranges::all_of(value, [](char letter) { return is_lower_or_digit(letter) || letter == '-' || letter == '_'; })) {
+    if (!std::ranges::all_of(value,
+                             [](char letter) { return is_lower_or_digit(letter) || letter == '-' || letter == '_'; })) {
         return failure(concat("'", value, "' is not a name of lower-case letters, digits, '-' and '_'"));
     }
     return std::string(value);

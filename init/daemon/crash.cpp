@@ -27,9 +27,12 @@ struct Deadly {
     const char* name;
 };
 
-constexpr std::array kDeadly{Deadly{SIGSEGV, "SIGSEGV"}, Deadly{SIGBUS, "SIGBUS"},
-                             Deadly{SIGILL, "SIGILL"},   Deadly{SIGFPE, "SIGFPE"},
-                             Deadly{SIGABRT, "SIGABRT, out of memory perhaps"}, Deadly{SIGSYS, "SIGSYS"}};
+constexpr std::array kDeadly{Deadly{SIGSEGV, "SIGSEGV"},
+                             Deadly{SIGBUS, "SIGBUS"},
+                             Deadly{SIGILL, "SIGILL"},
+                             Deadly{SIGFPE, "SIGFPE"},
+                             Deadly{SIGABRT, "SIGABRT, out of memory perhaps"},
+                             Deadly{SIGSYS, "SIGSYS"}};
 constexpr int kMostDescriptors = 65'536;
 
 const char* name_of(int number) {
@@ -114,8 +117,9 @@ class CrashedInit : public EventSource, public RequestHandler {
                 return std::string();
             }
         }
-        return failure(concat("PID 1 has broken (", signal_,
-                              ") and supervises nothing any more; services run on. `thole reboot` starts the node anew"));
+        return failure(
+            concat("PID 1 has broken (", signal_,
+                   ") and supervises nothing any more; services run on. `thole reboot` starts the node anew"));
     }
 
    private:

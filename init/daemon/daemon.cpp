@@ -227,8 +227,8 @@ void Daemon::on_state(UnitIndex index, State /*before*/) {
     const Service& service = supervisor_->service(index);
     const std::string& name = supervisor_->graph().at(index).unit.name;
     if (control_ && control_->has_readers()) {
-        control_->publish(encode(
-            UnitEvent{service.since.milliseconds, name, std::string(to_text(service.state)), service.reason}));
+        control_->publish(
+            encode(UnitEvent{service.since.milliseconds, name, std::string(to_text(service.state)), service.reason}));
     }
     if (booted_.in_container && name == booted_.config.text(kMainService)) {
         end_with_main_service(index);

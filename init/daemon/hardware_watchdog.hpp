@@ -1,5 +1,5 @@
-// The machine's watchdog device, fed from PID 1's event loop: a node whose PID 1 hangs is reset by its hardware (kernel:
-// Documentation/watchdog/watchdog-api.rst).
+// The machine's watchdog device, fed from PID 1's event loop: a node whose PID 1 hangs is reset by its hardware
+// (kernel: Documentation/watchdog/watchdog-api.rst).
 #pragma once
 
 #include <optional>
@@ -21,8 +21,8 @@ class HardwareWatchdog {
     void on_time();
     [[nodiscard]] std::optional<Instant> next_deadline() const { return next_; }
 
-    /// For the way down, when the loop does not run any more: the device gets the longest time it takes and one meal, so
-    /// that a machine that cannot power off is reset.
+    /// For the way down, when the loop does not run any more: the device gets the longest time it takes and one meal,
+    /// so that a machine that cannot power off is reset.
     void prepare_shutdown();
 
    private:

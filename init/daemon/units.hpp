@@ -1,5 +1,5 @@
-// Reads the unit files of a node's directories into checked units: for PID 1 at boot and at a reload, and for `thole lint`
-// anywhere.
+// Reads the unit files of a node's directories into checked units: for PID 1 at boot and at a reload, and for `thole
+// lint` anywhere.
 #pragma once
 
 #include <array>
@@ -12,8 +12,8 @@
 
 namespace thole {
 
-/// Of the image, of the data disk, of this boot; a file of a later one replaces one of the same name. Directories that do
-/// not exist are empty.
+/// Of the image, of the data disk, of this boot; a file of a later one replaces one of the same name. Directories that
+/// do not exist are empty.
 inline constexpr std::array<std::string_view, 3> kUnitDirectories{"/usr/lib/thole/units", "/var/lib/thole/units",
                                                                   "/run/thole/units"};
 

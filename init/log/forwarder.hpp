@@ -9,10 +9,10 @@
 #include <string_view>
 #include <vector>
 
+#include "base/socket_address.hpp"
 #include "base/text.hpp"
 #include "log/log_line.hpp"
 #include "os/event_loop.hpp"
-#include "base/socket_address.hpp"
 
 namespace thole {
 

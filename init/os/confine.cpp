@@ -64,8 +64,8 @@ const char* confine_file_system(const Confinement& confinement) {
         return "get a mount namespace of its own";
     }
     for (const char* const path : {"/tmp", "/var/tmp"}) {
-        if (confinement.private_tmp &&
-            ::mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777") != 0 && errno != ENOENT) {
+        if (confinement.private_tmp && ::mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777") != 0 &&
+            errno != ENOENT) {
             return "mount its own /tmp and /var/tmp";
         }
     }

@@ -14,8 +14,8 @@ const char* confine_file_system(const Confinement& confinement);
 /// setrlimit(2) for each of the limits. Returns the step that failed, or nullptr.
 const char* set_limits(const Confinement& confinement);
 
-/// Becomes the account's user with no more capabilities than asked for. `confinement` may be null. Returns the step that
-/// failed, or nullptr.
+/// Becomes the account's user with no more capabilities than asked for. `confinement` may be null. Returns the step
+/// that failed, or nullptr.
 const char* take_account(const Account& account, const Confinement* confinement);
 
 }  // namespace thole

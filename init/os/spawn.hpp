@@ -29,17 +29,17 @@ struct SpawnPlan {
     std::string user = "root";
     std::string group;
     const Confinement* confinement = nullptr;
-    int cgroup_directory = -1;  // descriptor of the cgroup's directory, -1 = stay
-    int standard_output = -1;   // for stdout and stderr, -1 = /dev/null
+    int cgroup_directory = -1;             // descriptor of the cgroup's directory, -1 = stay
+    int standard_output = -1;              // for stdout and stderr, -1 = /dev/null
     std::vector<PassedDescriptor> passed;  // at most kMostPassed, `to` from 3 to kHighestPassed
     std::optional<int> oom_score_adjust;
     int nice = 0;
 };
 
 /// Starts the process. The program is looked for in the plan's PATH where its name has no slash. The child gets an
-/// empty signal mask, default signal actions, a session of its own and /dev/null as standard input. Errors name the step
-/// that failed: "cannot start /usr/bin/x: the new process could not execute it: No such file or directory"; their code
-/// is EAGAIN or ENOMEM where no process could be made and another try may succeed.
+/// empty signal mask, default signal actions, a session of its own and /dev/null as standard input. Errors name the
+/// step that failed: "cannot start /usr/bin/x: the new process could not execute it: No such file or directory"; their
+/// code is EAGAIN or ENOMEM where no process could be made and another try may succeed.
 Result<Process> spawn(const SpawnPlan& plan);
 
 /// The value of NAME in a list of NAME=value.

@@ -44,13 +44,13 @@ struct Service {
     bool wanted = false;
     bool queued = false;
     bool restart_asked = false;
-    bool activated = false;     // its timer or a socket has called, or a person
-    bool broken = false;        // the last run counts as a failure whatever its exit status
-    bool starved = false;  // no process could be made for lack of memory or process numbers
+    bool activated = false;  // its timer or a socket has called, or a person
+    bool broken = false;     // the last run counts as a failure whatever its exit status
+    bool starved = false;    // no process could be made for lack of memory or process numbers
     bool force_killed = false;
     bool ran = false;  // it has had a process since the node started
     ExitStatus last_exit;
-    std::uint16_t helper = 0;           // the next pre-start or post-stop command
+    std::uint16_t helper = 0;            // the next pre-start or post-stop command
     std::uint16_t starts_in_window = 0;  // see start-limit-count
     unsigned restarts = 0;
     Instant since{};                   // of the present state
@@ -177,7 +177,7 @@ class Supervisor {
     Graph graph_;
     Platform& platform_;
     std::vector<Service> services_;
-    std::vector<UnitIndex> queue_;     // units that may have a step to take
+    std::vector<UnitIndex> queue_;    // units that may have a step to take
     std::optional<Instant> soonest_;  // of all deadlines, where known
     int busy_ = 0;                    // services that are not at rest
     bool soonest_known_ = true;

@@ -11,13 +11,13 @@ using enum State;
 /// When a row holds; the first row that does is taken.
 enum class When : std::uint8_t {
     always,
-    sleeps,         // it waits for its timer or its sockets, which have not called
-    has_helper,     // a command is still to be run
+    sleeps,      // it waits for its timer or its sockets, which have not called
+    has_helper,  // a command is still to be run
     is_oneshot,
-    stays_done,     // a oneshot that remains done when it has ended well
-    has_forked,     // a forking service whose first process has ended well
-    is_patient,     // what is left of it may end by itself, and SIGKILL was not sent yet
-    must_finish,    // post-stop commands are to be run now
+    stays_done,        // a oneshot that remains done when it has ended well
+    has_forked,        // a forking service whose first process has ended well
+    is_patient,        // what is left of it may end by itself, and SIGKILL was not sent yet
+    must_finish,       // post-stop commands are to be run now
     must_finish_late,  // post-stop commands were put off until the stop
 };
 

@@ -55,20 +55,20 @@ enum class State : std::uint8_t {
 inline constexpr std::size_t kStates = 13;
 
 enum class Event : std::uint8_t {
-    start,         // somebody wants it to run
-    stop,          // nobody wants it to run any more
-    admitted,      // every dependency is satisfied and every condition holds
-    unmet,         // a condition does not hold
-    refused,       // a required unit has failed
-    activated,     // its timer or a socket calls for it
-    helper_done,   // a pre-start or post-stop command has ended well, or a post-stop command badly
-    helper_failed, // a pre-start command has ended badly
-    spawn_failed,  // no process came into being
-    became_ready,  // the readiness of its unit was seen
-    unhealthy,     // its watchdog heard nothing
-    exited,        // the main process has ended
-    emptied,       // no process is left in its cgroup
-    timeout,       // the time that the state allows is over
+    start,          // somebody wants it to run
+    stop,           // nobody wants it to run any more
+    admitted,       // every dependency is satisfied and every condition holds
+    unmet,          // a condition does not hold
+    refused,        // a required unit has failed
+    activated,      // its timer or a socket calls for it
+    helper_done,    // a pre-start or post-stop command has ended well, or a post-stop command badly
+    helper_failed,  // a pre-start command has ended badly
+    spawn_failed,   // no process came into being
+    became_ready,   // the readiness of its unit was seen
+    unhealthy,      // its watchdog heard nothing
+    exited,         // the main process has ended
+    emptied,        // no process is left in its cgroup
+    timeout,        // the time that the state allows is over
 };
 inline constexpr std::size_t kEvents = 14;
 

@@ -69,8 +69,8 @@ struct PendingValue {
     int line = 0;
 };
 
-/// Joins indented continuation lines (entries that repeat a key) and refuses a single value that is given twice. What an
-/// earlier text said of the key goes away.
+/// Joins indented continuation lines (entries that repeat a key) and refuses a single value that is given twice. What
+/// an earlier text said of the key goes away.
 Status add_value(std::vector<PendingValue>& values, const UnitKey* row, const IniEntry& entry, std::size_t text) {
     std::erase_if(values, [&](const PendingValue& value) { return value.row == row && value.text < text; });
     const auto earlier = std::ranges::find(values, row, &PendingValue::row);
@@ -137,8 +137,8 @@ Status check_readiness(const Unit& unit) {
         return failure(concat("'readiness-target' says nothing with readiness '", to_text(unit.readiness), "'"));
     }
     if (unit.type != ServiceType::simple && unit.readiness != Readiness::started) {
-        return failure(concat("a service of type '", to_text(unit.type),
-                              "' is ready by its process; 'readiness' is not for it"));
+        return failure(
+            concat("a service of type '", to_text(unit.type), "' is ready by its process; 'readiness' is not for it"));
     }
     if (unit.readiness == Readiness::fd && !unit.readiness_target.empty() &&
         !parse_integer(unit.readiness_target, 3, 99)) {

@@ -13,24 +13,56 @@ namespace thole {
 
 namespace {
 
-constexpr std::array kLimits{Choice{"as", RLIMIT_AS},           Choice{"core", RLIMIT_CORE},
-                             Choice{"cpu", RLIMIT_CPU},         Choice{"data", RLIMIT_DATA},
-                             Choice{"fsize", RLIMIT_FSIZE},     Choice{"locks", RLIMIT_LOCKS},
-                             Choice{"memlock", RLIMIT_MEMLOCK}, Choice{"msgqueue", RLIMIT_MSGQUEUE},
-                             Choice{"nice", RLIMIT_NICE},       Choice{"nofile", RLIMIT_NOFILE},
-                             Choice{"nproc", RLIMIT_NPROC},     Choice{"rss", RLIMIT_RSS},
-                             Choice{"rtprio", RLIMIT_RTPRIO},   Choice{"rttime", RLIMIT_RTTIME},
-                             Choice{"sigpending", RLIMIT_SIGPENDING}, Choice{"stack", RLIMIT_STACK}};
+constexpr std::array kLimits{
+    Choice{"as", RLIMIT_AS},           Choice{"core", RLIMIT_CORE},         Choice{"cpu", RLIMIT_CPU},
+    Choice{"data", RLIMIT_DATA},       Choice{"fsize", RLIMIT_FSIZE},       Choice{"locks", RLIMIT_LOCKS},
+    Choice{"memlock", RLIMIT_MEMLOCK}, Choice{"msgqueue", RLIMIT_MSGQUEUE}, Choice{"nice", RLIMIT_NICE},
+    Choice{"nofile", RLIMIT_NOFILE},   Choice{"nproc", RLIMIT_NPROC},       Choice{"rss", RLIMIT_RSS},
+    Choice{"rtprio", RLIMIT_RTPRIO},   Choice{"rttime", RLIMIT_RTTIME},     Choice{"sigpending", RLIMIT_SIGPENDING},
+    Choice{"stack", RLIMIT_STACK}};
 
 // In the order of linux/capability.h.
-constexpr std::array<std::string_view, 41> kCapabilities{
-    "chown",           "dac_override",     "dac_read_search", "fowner",       "fsetid",           "kill",
-    "setgid",          "setuid",           "setpcap",         "linux_immutable", "net_bind_service", "net_broadcast",
-    "net_admin",       "net_raw",          "ipc_lock",        "ipc_owner",    "sys_module",       "sys_rawio",
-    "sys_chroot",      "sys_ptrace",       "sys_pacct",       "sys_admin",    "sys_boot",         "sys_nice",
-    "sys_resource",    "sys_time",         "sys_tty_config",  "mknod",        "lease",            "audit_write",
-    "audit_control",   "setfcap",          "mac_override",    "mac_admin",    "syslog",           "wake_alarm",
-    "block_suspend",   "audit_read",       "perfmon",         "bpf",          "checkpoint_restore"};
+constexpr std::array<std::string_view, 41> kCapabilities{"chown",
+                                                         "dac_override",
+                                                         "dac_read_search",
+                                                         "fowner",
+                                                         "fsetid",
+                                                         "kill",
+                                                         "setgid",
+                                                         "setuid",
+                                                         "setpcap",
+                                                         "linux_immutable",
+                                                         "net_bind_service",
+                                                         "net_broadcast",
+                                                         "net_admin",
+                                                         "net_raw",
+                                                         "ipc_lock",
+                                                         "ipc_owner",
+                                                         "sys_module",
+                                                         "sys_rawio",
+                                                         "sys_chroot",
+                                                         "sys_ptrace",
+                                                         "sys_pacct",
+                                                         "sys_admin",
+                                                         "sys_boot",
+                                                         "sys_nice",
+                                                         "sys_resource",
+                                                         "sys_time",
+                                                         "sys_tty_config",
+                                                         "mknod",
+                                                         "lease",
+                                                         "audit_write",
+                                                         "audit_control",
+                                                         "setfcap",
+                                                         "mac_override",
+                                                         "mac_admin",
+                                                         "syslog",
+                                                         "wake_alarm",
+                                                         "block_suspend",
+                                                         "audit_read",
+                                                         "perfmon",
+                                                         "bpf",
+                                                         "checkpoint_restore"};
 
 std::unexpected<Error> unknown_word(std::string_view kind, std::string_view word,
                                     const std::vector<std::string_view>& names) {

@@ -1,16 +1,19 @@
-// The client's end of the control socket: PID 1's answer to `status`, of any content. What was read is written and read
-// again without a change.
+// The client's end of the control socket: PID 1's answers to `status`, `events` and `info`, of any content. What was
+// read is written and read again without a change.
 #include <string>
 
 #include "control/protocol.hpp"
 #include "input.hpp"
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    using namespace thole;
-    const auto units = decode(text_of(data, size));
+namespace {
+
+using namespace thole;
+
+void check_status(std::string_view text) {
+    const auto units = decode(text);
     if (!units) {
         expect(!units.error().message.empty());
-        return 0;
+        return;
     }
     std::string written;
     for (const UnitStatus& unit : *units) {
@@ -23,5 +26,27 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         twice += encode(unit);
     }
     expect(twice == written);
+}
+
+void check_event(std::string_view text) {
+    const auto event = decode_event(text);
+    if (!event) {
+        expect(!event.error().message.empty());
+        return;
+    }
+    const std::string written = encode(*event);
+    const auto again = decode_event(written);
+    expect(again && encode(*again) == written);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    const std::string_view text = text_of(data, size);
+    check_status(text);
+    check_event(text);
+    expect(info_value(text, "boot").find('\n') == std::string_view::npos);
+    const std::string field = one_field(text);
+    expect(field.find_first_of("\t\n\r\x1b") == std::string::npos && one_field(field) == field);
     return 0;
 }

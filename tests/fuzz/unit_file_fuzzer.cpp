@@ -1,24 +1,24 @@
 // Unit files of any content: read or refused with a message, never anything else.
-#include <cstddef>
-#include <cstdint>
+#include <string>
+#include <utility>
 #include <vector>
 
+#include "input.hpp"
 #include "supervisor/graph.hpp"
 #include "supervisor/unit.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace thole;
-    const std::string_view text(reinterpret_cast<const char*>(data), size);
     const auto same = [](std::string_view value) -> Result<std::string> { return std::string(value); };
-    auto unit = parse_unit("x.unit", text, same);
+    auto unit = parse_unit("x.unit", text_of(data, size), same);
     if (!unit) {
-        if (unit.error().message.empty()) {
-            __builtin_trap();
-        }
+        expect(unit.error().message.starts_with("x.unit"));
         return 0;
     }
     std::vector<Unit> units;
     units.push_back(std::move(*unit));
-    (void)Graph::build(std::move(units));
+    if (const auto graph = Graph::build(std::move(units)); !graph) {
+        expect(!graph.error().message.empty());
+    }
     return 0;
 }

@@ -1,9 +1,9 @@
 // Values inside unit files: commands, variables, addresses; and texts that leave as JSON.
 #include <string>
 
+#include "base/listen_address.hpp"
 #include "base/text.hpp"
 #include "input.hpp"
-#include "base/listen_address.hpp"
 #include "os/spawn.hpp"
 #include "supervisor/unit.hpp"
 

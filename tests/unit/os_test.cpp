@@ -21,7 +21,8 @@ TEST_CASE("notify: lines are read, unknown and broken ones passed over") {
 }
 
 TEST_CASE("notify: all that the protocol can say is understood") {
-    const auto said = parse_notification("RELOADING=1\nMAINPID=77\nWATCHDOG=1\nEXTEND_TIMEOUT_USEC=1500\nWATCHDOG_USEC=2000000");
+    const auto said =
+        parse_notification("RELOADING=1\nMAINPID=77\nWATCHDOG=1\nEXTEND_TIMEOUT_USEC=1500\nWATCHDOG_USEC=2000000");
     CHECK(said.reloading);
     CHECK(said.alive);
     CHECK(!said.unhealthy);

@@ -126,7 +126,8 @@ TEST_CASE("failure: every dependent names the unit that holds it") {
     scene.supervisor.start_all();
     CHECK(scene.service("b").held_by == scene.at("a"));
     CHECK(scene.service("c").held_by == scene.at("a"));
-    CHECK(scene.service("c").reason == "it requires b, which is failed: it requires a, which is failed: no such program");
+    CHECK(scene.service("c").reason ==
+          "it requires b, which is failed: it requires a, which is failed: no such program");
     scene.platform.cannot_spawn.clear();
     scene.supervisor.start(scene.at("c"));
     scene.ready("a");

@@ -1,4 +1,5 @@
-// What one service can be asked to do beside starting and stopping: helpers, forking, watchdog, limits, timers, sockets.
+// What one service can be asked to do beside starting and stopping: helpers, forking, watchdog, limits, timers,
+// sockets.
 #include <doctest/doctest.h>
 
 #include <cerrno>

@@ -71,9 +71,8 @@ class Model {
     [[nodiscard]] bool has_busy_dependents(UnitIndex index) const {
         const GraphNode& node = scene_.supervisor.graph().at(index);
         const auto& behind = scene_.supervisor.shutting_down() ? node.followers : node.dependents;
-        return std::ranges::any_of(behind, [&](UnitIndex other) {
-            return !at_rest(scene_.supervisor.service(other).state);
-        });
+        return std::ranges::any_of(behind,
+                                   [&](UnitIndex other) { return !at_rest(scene_.supervisor.service(other).state); });
     }
 
     void check_neighbours(UnitIndex index) {
@@ -103,7 +102,11 @@ class Model {
         for (std::size_t before = 0; before < number; ++before) {
             const std::string name = "u" + std::to_string(10 + before);
             const std::size_t tie = pick(12);
-            (tie == 0 ? one.required : tie == 1 ? one.wanted : tie == 2 ? one.after : tie == 3 ? one.conflicts : unused_)
+            (tie == 0   ? one.required
+             : tie == 1 ? one.wanted
+             : tie == 2 ? one.after
+             : tie == 3 ? one.conflicts
+                        : unused_)
                 .push_back(name);
         }
         one.type = static_cast<ServiceType>(pick(3));

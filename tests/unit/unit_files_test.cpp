@@ -30,8 +30,9 @@ struct Folders {
 
     Result<std::vector<Unit>> load(const std::vector<std::string>& instances = {}) {
         errors.clear();
-        return load_units(directories, [](std::string_view text) -> Result<std::string> { return std::string(text); },
-                          instances, errors);
+        return load_units(
+            directories, [](std::string_view text) -> Result<std::string> { return std::string(text); }, instances,
+            errors);
     }
 
     TemporaryFolder folder;

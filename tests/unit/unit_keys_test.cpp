@@ -44,7 +44,8 @@ TEST_CASE("keys: limits, umask, capabilities, groups and paths become plain data
 }
 
 TEST_CASE("keys: wrong values say what is allowed") {
-    CHECK(error_of("limits = nofiles=1").find("there is no limit 'nofiles'; did you mean 'nofile'?") != std::string::npos);
+    CHECK(error_of("limits = nofiles=1").find("there is no limit 'nofiles'; did you mean 'nofile'?") !=
+          std::string::npos);
     CHECK(error_of("limits = nofile=2:1").find("above the hard one") != std::string::npos);
     CHECK(error_of("limits = nofile").find("not a size") != std::string::npos);
     CHECK(error_of("capabilities = net_admn").find("did you mean 'net_admin'?") != std::string::npos);
@@ -72,7 +73,8 @@ TEST_CASE("keys: wrong values say what is allowed") {
 
 TEST_CASE("keys: commands before and after, timers, sockets, conditions") {
     const auto unit = service(
-        "pre-start = /bin/a one\npre-start = /bin/b\npost-stop = /bin/c 'two words'\nkill = mixed\nreload-signal = HUP\n"
+        "pre-start = /bin/a one\npre-start = /bin/b\npost-stop = /bin/c 'two words'\nkill = mixed\nreload-signal = "
+        "HUP\n"
         "readiness = notify\nwatchdog = 30s",
         "[timer]\non-calendar = Mon..Fri 06:30\njitter = 5m\n[unit]\nroles = server agent\n"
         "condition-kernel-argument = !debug\ncondition-container = no\nconflicts = y\nenabled = no\n");
@@ -105,7 +107,8 @@ TEST_CASE("drop-ins: a later file replaces a key's whole value, an empty value t
     CHECK(unit->nice == 0);
     CHECK(unit->pre_start.size() == 2);
     CHECK(unit->restart == RestartPolicy::always);
-    const auto wrong = parse_unit("x", std::vector<UnitText>{texts[0], {"/b/x.unit.d/1.conf", "[service]\nnice = x\n"}}, same);
+    const auto wrong =
+        parse_unit("x", std::vector<UnitText>{texts[0], {"/b/x.unit.d/1.conf", "[service]\nnice = x\n"}}, same);
     CHECK(wrong.error().message.starts_with("/b/x.unit.d/1.conf:2: nice"));
     const auto keys = effective_keys("x", texts);
     REQUIRE(keys);
@@ -117,7 +120,8 @@ TEST_CASE("drop-ins: a later file replaces a key's whole value, an empty value t
 }
 
 TEST_CASE("templates: %i and %n are filled in for an instance and nowhere else") {
-    const std::vector<UnitText> texts{{"/a/serve@.unit", "[service]\ncommand = /bin/serve --port %i --name=%n 100%%\n"}};
+    const std::vector<UnitText> texts{
+        {"/a/serve@.unit", "[service]\ncommand = /bin/serve --port %i --name=%n 100%%\n"}};
     const auto instance = parse_unit("serve@8080", texts, same);
     REQUIRE(instance);
     CHECK(instance->command == CommandLine{"/bin/serve", "--port", "8080", "--name=serve@8080", "100%"});
