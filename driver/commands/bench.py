@@ -32,13 +32,17 @@ def measure_init(options: argparse.Namespace) -> int:
     from driver import build, display, setup
     from driver.paths import CHECKOUT
 
-    shown = display.create()
-    setup.ensure(shown, "build")
-    build.make(build.target(), shown, ("init/init",))
     # Its own package, beside the tests: bench.
     sys.path.append(str(CHECKOUT / "tests"))
     from bench import run
 
+    shown = display.create()
+    if run.wants_vm(options):
+        build.everything(shown, "kubernetes")
+        setup.ensure_qemu(shown)
+    else:
+        setup.ensure(shown, "build")
+        build.make(build.target(), shown, ("init/init",))
     return run.main(options, shown)
 
 

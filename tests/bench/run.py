@@ -10,17 +10,24 @@ import time
 from bench import containers, linux, machine, spawning, supervisors, table
 from bench.peers.container import inits
 from bench.supervisors import FULL, QUICK, Effort, Results
+from bench.vm import boots
 from driver.display import Display
 from driver.errors import TholeError
 from driver.paths import CHECKOUT
 
 DOCUMENT = CHECKOUT / "docs" / "benchmarks.md"
 _SPAWN = "spawn"
+VM = "vm"
 
 
 def names() -> list[str]:
     """All that --only takes."""
-    return [*(peer.name for peer in supervisors.peers()), *(init.name for init in inits()), _SPAWN]
+    return [*(peer.name for peer in supervisors.peers()), *(init.name for init in inits()), _SPAWN, VM]
+
+
+def wants_vm(options: argparse.Namespace) -> bool:
+    """Whether VMs are booted, which needs the whole image: all are measured, or they are named."""
+    return VM in options.only if options.only else not options.quick
 
 
 def main(options: argparse.Namespace, display: Display) -> int:
@@ -28,6 +35,8 @@ def main(options: argparse.Namespace, display: Display) -> int:
     if os.geteuid() != 0:
         raise TholeError("namespaces with PID 1s of other projects are made by root only", "sudo ./thole bench init")
     only = set(options.only or names())
+    if not wants_vm(options):
+        only.discard(VM)
     if unknown := only - set(names()):
         raise TholeError(f"nothing is called {', '.join(sorted(unknown))}", f"--only takes {', '.join(names())}")
     if options.write and options.only:
@@ -56,6 +65,8 @@ class Run:
         self.inits: list[str] = []
         self._display = display
         self._spawn: dict[str, Results] = {}
+        self._vm: dict[str, Results] = {}
+        self._accelerator = ""
         self._versions: dict[str, str] = {}
         self._remarks: dict[str, str] = {}
         self._load = machine.load()
@@ -79,8 +90,12 @@ class Run:
         if _SPAWN in only:
             self._say("spawn rates")
             self._spawn = spawning.measure(5.0 if self.effort is FULL else 1.0)
-        self._say(f"all idle for {self.effort.idle:.0f} s")
+        if VM in only:
+            self._vm, self._accelerator = boots.measure(3 if self.effort is FULL else 1, self._say)
         beside = [*((peer, 10) for peer in chosen), *((init, 1) for init in small)]
+        if not beside:
+            return
+        self._say(f"all idle for {self.effort.idle:.0f} s")
         supervisors.idle(beside, self.effort, self.results)
 
     def _say(self, text: str) -> None:
@@ -98,6 +113,10 @@ class Run:
             text += ["", f"The command alone as PID 1: {self._direct:.3f} ms from exec to main().", ""]
         if self._spawn:
             text += table.render(list(self._spawn), spawning.LINES, self._spawn, notes) + [""]
+        if self._vm:
+            machine_text = f"{self._accelerator}, {boots.CPUS} processors, {boots.MEMORY >> 20} MB"
+            text += [f"In a VM ({machine_text}), same kernel:", ""]
+            text += table.render(list(boots.COLUMNS), boots.LINES, self._vm, notes) + [""]
         text += notes.lines() + ([""] if notes.texts else [])
         text += [f"- {name}: {self._versions[name]}{'; ' if self._remarks[name] else ''}{self._remarks[name]}"
                  for name in [*self.supervisors, *self.inits]]  # fmt: skip

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Callable
 from typing import NamedTuple
 
-from bench import measures
+from bench import linux, measures
 from bench.peers.peer import Peer
 from bench.peers.finit import Finit
 from bench.peers.inittab import Busybox, Sysvinit
@@ -27,6 +27,8 @@ LINES = (
     *(Line(f"{kind} {count}", f"{kind}, {count:,} services, kB")
       for kind in ("VmRSS", "RssAnon", "PSS") for count in MEMORY_COUNTS),
     *(Line(f"{kind} each", f"{kind} a further service, kB", 2) for kind in ("VmRSS", "RssAnon", "PSS")),
+    Line("own 20", "RssAnon of PID 1 alone, 20 services, kB"),
+    Line("own 1000", "RssAnon of PID 1 alone, 1,000 services, kB"),
     Line("start 10", "start of 10 services, ms", 1),
     Line("start 100", "start of 100 services, ms", 1),
     Line("start 1000", "start of 1,000 services, ms", 1),
@@ -103,6 +105,7 @@ def _count(peer: Peer, count: int, effort: Effort, results: Results) -> None:
                     memory = measures.memory(space)
                     for kind, value in zip(("VmRSS", "RssAnon", "PSS"), memory, strict=True):
                         results[f"{kind} {count}"] = value
+                    results[f"own {count}"] = linux.memory_of([space.pid]).anonymous
                 if turn == 0 and whole:
                     step = "restart median"
                     taken = measures.restarts(space, peer, effort.restarts)

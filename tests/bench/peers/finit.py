@@ -13,8 +13,9 @@ class Finit(Peer):
     """`service` stanzas without pid files; output to nowhere."""
 
     name = "finit"
-    packages = ("finit", "finit-sysv", "libite5t64", "libuev3t64", "libcap2", "libcrypt1", "dash", "busybox-static", LIBC)
-    binaries = ("/usr/sbin/finit", "/usr/sbin/initctl")
+    packages = ("finit", "finit-sysv", "libite5t64", "libuev3t64", "libcap2", "libcrypt1", "dash", "busybox-static",
+                LIBC)  # fmt: skip
+    binaries = ("/usr/sbin/finit", "/usr/lib/finit/keventd", "/usr/sbin/initctl")
     remark = "services in finit.conf, no logs kept"
     patience = 120
 

@@ -14,8 +14,8 @@ command_args={number}
 # What its scripts call.
 _APPLETS = ("awk", "basename", "cat", "chmod", "chown", "cp", "cut", "date", "dirname", "dmesg", "env", "expr", "find",
             "grep", "head", "hostname", "id", "install", "ln", "ls", "mkdir", "mknod", "mount", "mv", "printf",
-            "readlink", "rm", "sed", "sh", "sleep", "sort", "stat", "stty", "sync", "tail", "test", "touch", "tr", "true",
-            "tty", "umount", "uname", "wc")  # fmt: skip
+            "readlink", "rm", "sed", "sh", "sleep", "sort", "stat", "stty", "sync", "tail", "test", "touch",
+            "tr", "true", "tty", "umount", "uname", "wc")  # fmt: skip
 
 
 class OpenRC(Peer):

@@ -70,7 +70,7 @@ def _thole(artifacts: Artifacts, accelerator: str) -> Results:
             node.poweroff()
     if not began:
         raise TholeError("the kernel did not say when it executed PID 1", "its command line needs loglevel=7")
-    ready = max(unit["since"] for unit in units if unit["state"] in ("ready", "done")) / 1000 - float(began[1])
+    ready = max(unit["since_ms"] for unit in units if unit["state"] in ("ready", "done")) / 1000 - float(began[1])
     return {"ready": ready, "pss": sum(sizes) / 1000, "processes": len(sizes)}
 
 
@@ -78,8 +78,7 @@ def _at_rest(node: Node) -> list[dict]:
     """The units' states when none is on its way any more."""
     limit = time.monotonic() + _LIMIT
     while time.monotonic() < limit:
-        answer = json.loads(node.agent.check_output(["thole", "status", "--json"]))
-        units = answer["units"] if isinstance(answer, dict) else answer
+        units = json.loads(node.agent.check_output(["thole", "status", "--json"]))
         if not any(unit["state"] in ("waiting", "preparing", "starting", "delayed") for unit in units):
             return units
         time.sleep(0.5)

@@ -17,8 +17,8 @@ from driver.cache import Cache, digest
 from driver.errors import TholeError
 
 _ROOTS = ("systemd", "systemd-sysv", "udev", "dbus", "libpam-systemd", "systemd-resolved", "systemd-timesyncd", "login",
-          "util-linux", "mount", "base-files", "base-passwd", "passwd", "libc-bin", "coreutils", "dash", "bash", "netbase",
-          "hostname", "sed", "grep", "init-system-helpers", "kmod")  # fmt: skip
+          "util-linux", "mount", "base-files", "base-passwd", "passwd", "libc-bin", "coreutils", "dash", "bash",
+          "netbase", "hostname", "sed", "grep", "init-system-helpers", "kmod")  # fmt: skip
 # What the packages' scripts would enable.
 _ENABLED = {
     "multi-user.target.wants": ("systemd-networkd.service", "bench-pss.service"),
@@ -32,8 +32,7 @@ _FILES = {
     "etc/shadow": "root:*:19000:0:99999:7:::\n",
     "etc/systemd/network/wired.network": "[Match]\nType=ether\n\n[Network]\nDHCP=ipv4\n",
     "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files resolve dns\n",
-    # The bus' package makes it in a script.
-    "etc/sysusers": "",
+    # The bus' package makes this account in a script.
     "usr/lib/sysusers.d/bench.conf": 'u messagebus - "bus" /nonexistent\n',
     "etc/systemd/system/bench-pss.service": (
         "[Unit]\nAfter=multi-user.target\n\n[Service]\n"
