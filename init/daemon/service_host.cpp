@@ -20,7 +20,11 @@ constexpr int kMostLastWords = 16;
 
 ServiceHost::ServiceHost(EventLoop& loop, Console& console, LogChannel& logs, const NodeConfig& config,
                          bool in_container)
-    : loop_(loop), console_(console), logs_(logs), config_(config), in_container_(in_container),
+    : loop_(loop),
+      console_(console),
+      logs_(logs),
+      config_(config),
+      in_container_(in_container),
       has_cgroup2_(path_exists(concat(kCgroupRoot, "/cgroup.controllers"))) {}
 
 void ServiceHost::attach(Supervisor& supervisor, StateListener& listener) {
@@ -149,8 +153,8 @@ void ServiceHost::clear(UnitIndex index) {
     on_cgroup_event(index);  // it may have emptied before it was watched
 }
 
-/// Also what the service made below it. A cgroup that was killed is never used again: some kernels (6.18) kill whatever is
-/// cloned into it from then on.
+/// Also what the service made below it. A cgroup that was killed is never used again: some kernels (6.18) kill whatever
+/// is cloned into it from then on.
 void ServiceHost::remove_cgroup(UnitIndex index) {
     Running& running = running_[index];
     if (running.has_cgroup) {

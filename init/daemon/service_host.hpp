@@ -1,7 +1,7 @@
 // The supervisor's Platform on a real machine: each service's cgroup, processes, sockets and signs of readiness.
 //
-// service_host.cpp ends processes and hears of their end, service_start.cpp makes them, service_watch.cpp hears what they
-// say while they run.
+// service_host.cpp ends processes and hears of their end, service_start.cpp makes them, service_watch.cpp hears what
+// they say while they run.
 #pragma once
 
 #include <memory>

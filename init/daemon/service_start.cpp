@@ -32,8 +32,9 @@ Status read_environment_file(const std::string& path, std::vector<std::string>& 
     return {};
 }
 
-/// A delegated subtree belongs to the service's user (cgroup-v2.rst, Delegation). The service enables controllers for its
-/// children itself, once it has moved down: a cgroup that hands any down can hold no process (no internal processes).
+/// A delegated subtree belongs to the service's user (cgroup-v2.rst, Delegation). The service enables controllers for
+/// its children itself, once it has moved down: a cgroup that hands any down can hold no process (no internal
+/// processes).
 Status give_away(const Cgroup& cgroup, const Unit& unit) {
     if (unit.user == "root") {
         return {};

@@ -112,9 +112,9 @@ void ServiceHost::on_cgroup_event(UnitIndex index) {
 void ServiceHost::on_notification(UnitIndex index) {
     const std::string& name = supervisor_->graph().at(index).unit.name;
     const Running& running = running_[index];
-    const auto said = receive_notification(find_watch(index, WatchKind::notify)->fd.get(),
-                                           running.has_cgroup ? concat("/services/", name) : std::string(),
-                                           running.process.pid);
+    const auto said =
+        receive_notification(find_watch(index, WatchKind::notify)->fd.get(),
+                             running.has_cgroup ? concat("/services/", name) : std::string(), running.process.pid);
     if (!said) {
         return;
     }

@@ -18,10 +18,10 @@ struct Notification {
     bool ready = false;
     bool reloading = false;
     bool stopping = false;
-    bool alive = false;       // WATCHDOG=1
-    bool unhealthy = false;   // WATCHDOG=trigger
-    bool kept_files = false;  // FDSTORE=1, which is refused
-    pid_t main_pid = 0;       // MAINPID=, 0 where there was none
+    bool alive = false;                     // WATCHDOG=1
+    bool unhealthy = false;                 // WATCHDOG=trigger
+    bool kept_files = false;                // FDSTORE=1, which is refused
+    pid_t main_pid = 0;                     // MAINPID=, 0 where there was none
     std::optional<Milliseconds> extension;  // EXTEND_TIMEOUT_USEC=
     std::optional<Milliseconds> watchdog;   // WATCHDOG_USEC=
     std::optional<std::string> status;      // STATUS=

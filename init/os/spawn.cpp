@@ -271,9 +271,11 @@ Result<Process> spawn(const SpawnPlan& plan) {
     child.arguments = pointers(plan.command);
     child.environment = pointers(plan.environment);
     place_pid_variables(child);
-    if (plan.user != "root" || !plan.group.empty() || (plan.confinement != nullptr && !plan.confinement->groups.empty())) {
+    if (plan.user != "root" || !plan.group.empty() ||
+        (plan.confinement != nullptr && !plan.confinement->groups.empty())) {
         static const std::vector<std::string> kNone;
-        auto account = find_account(plan.user, plan.group, plan.confinement != nullptr ? plan.confinement->groups : kNone);
+        auto account =
+            find_account(plan.user, plan.group, plan.confinement != nullptr ? plan.confinement->groups : kNone);
         if (!account) {
             return with_context(context, account.error());
         }
@@ -291,7 +293,8 @@ Result<Process> spawn(const SpawnPlan& plan) {
     const long pid = clone_child(child, stack.data(), stack.size(), pidfd);
     ::sigprocmask(SIG_SETMASK, &before, nullptr);
     if (pid < 0) {
-        return with_context(context, system_error("make a process for", plan.command[0], static_cast<int>(-pid)).error());
+        return with_context(context,
+                            system_error("make a process for", plan.command[0], static_cast<int>(-pid)).error());
     }
     Process process{static_cast<pid_t>(pid), Fd(pidfd)};
     if (child.failed_step != nullptr) {

@@ -133,7 +133,8 @@ void Supervisor::on_exited(UnitIndex index, const ExitStatus& status) {
     const bool well = status.code == 0 && status.signal == 0;
     if (service.state == State::finishing) {
         if (!well) {
-            service.reason += concat(service.reason.empty() ? "" : "; ", "a post-stop command failed: ", to_text(status));
+            service.reason +=
+                concat(service.reason.empty() ? "" : "; ", "a post-stop command failed: ", to_text(status));
         }
         apply(index, Event::helper_done);
         settle();
@@ -205,8 +206,8 @@ void Supervisor::on_unhealthy(UnitIndex index) {
 
 void Supervisor::on_extension(UnitIndex index, Milliseconds time) {
     Service& service = services_[index];
-    const bool in_time = service.state == State::preparing || service.state == State::starting ||
-                         service.state == State::stopping;
+    const bool in_time =
+        service.state == State::preparing || service.state == State::starting || service.state == State::stopping;
     if (in_time && service.deadline) {
         set_deadline(service, std::max(*service.deadline, platform_.now() + time));
     }
@@ -381,8 +382,7 @@ bool Supervisor::limited(UnitIndex index) const {
     const Unit& unit = graph_.at(index).unit;
     const Service& service = services_[index];
     const int most = unit.start_limit_count == 0 && unit.on_demand ? kOnDemandLimit : unit.start_limit_count;
-    return most > 0 && service.starts_in_window >= most &&
-           service.since - service.window <= unit.start_limit_interval;
+    return most > 0 && service.starts_in_window >= most && service.since - service.window <= unit.start_limit_interval;
 }
 
 void Supervisor::delay(UnitIndex index, Instant now) {
@@ -400,9 +400,7 @@ void Supervisor::delay(UnitIndex index, Instant now) {
 std::optional<Instant> Supervisor::deadline_of(UnitIndex index, Instant now) {
     const Unit& unit = graph_.at(index).unit;
     const Service& service = services_[index];
-    const auto after = [&](Milliseconds span) {
-        return span.count() == 0 ? std::nullopt : std::optional(now + span);
-    };
+    const auto after = [&](Milliseconds span) { return span.count() == 0 ? std::nullopt : std::optional(now + span); };
     switch (service.state) {
         case State::preparing:
         case State::starting: return after(unit.readiness_timeout);
@@ -615,7 +613,9 @@ bool Supervisor::refuse(UnitIndex index) {
 bool Supervisor::must_wait(UnitIndex index) const {
     const GraphNode& node = graph_.at(index);
     const auto unsatisfied = [&](UnitIndex other) { return !satisfies(services_[other].state); };
-    const auto arriving = [&](UnitIndex other) { return services_[other].wanted && on_its_way(services_[other].state); };
+    const auto arriving = [&](UnitIndex other) {
+        return services_[other].wanted && on_its_way(services_[other].state);
+    };
     const auto running = [&](UnitIndex other) { return !at_rest(services_[other].state); };
     return std::ranges::any_of(node.required, unsatisfied) || std::ranges::any_of(node.ordered, arriving) ||
            std::ranges::any_of(node.conflicts, running);

@@ -64,8 +64,8 @@ std::string address_before(const NodeFiles& files) {
     return {};
 }
 
-/// Waits until PID 1 has read what was sent before: it then closes the descriptor (BARRIER=1, sd_notify(3)). PID 1 takes
-/// no word of a process that has gone, because it cannot see any more whose it was.
+/// Waits until PID 1 has read what was sent before: it then closes the descriptor (BARRIER=1, sd_notify(3)). PID 1
+/// takes no word of a process that has gone, because it cannot see any more whose it was.
 void wait_until_read(int socket, const sockaddr_un& address, socklen_t length) {
     constexpr int kLongest = 5000;
     std::array<int, 2> ends{};

@@ -39,12 +39,12 @@ std::int64_t number(const std::string& text);
 int connect_to(const std::string& path, bool patient = true);
 
 // A verb takes the words behind it and gives the exit status.
-int agent(Words words);         // runs commands for the test: `agent PATH`, a device or a socket
-int enter(Words words);         // makes the namespaces and becomes their PID 1
-int processes(Words words);     // children, orphans, daemons, bombs
-int services(Words words);      // how a service can behave: signals, exits, memory, logs, cgroups
+int agent(Words words);          // runs commands for the test: `agent PATH`, a device or a socket
+int enter(Words words);          // makes the namespaces and becomes their PID 1
+int processes(Words words);      // children, orphans, daemons, bombs
+int services(Words words);       // how a service can behave: signals, exits, memory, logs, cgroups
 int notifications(Words words);  // sd_notify as services and strangers send it
-int control(Words words);       // clients of the control socket, good and bad
-int machine(Words words);       // mounts, the clock, limits of another process
+int control(Words words);        // clients of the control socket, good and bad
+int machine(Words words);        // mounts, the clock, limits of another process
 
 }  // namespace actor

@@ -2,9 +2,9 @@
 //
 // A frame is: u32 length of what follows, u32 id, u8 kind, payload; numbers in this machine's order.
 // Requests: 'r' run (words, each ended by NUL), 'k' end the command with this id (i32 signal), 's' send a signal
-// (i32 pid, i32 signal), 'w' write a file (path, NUL, u32 mode, content), 'g' read a file (path), 'q' ask PID 1's control
-// socket (the request), 'z' the zombies whose parent is PID 1.
-// Answers: 'h' hello, 'o' output, 'e' error output, 'x' the end (i32: exit status, 128 + signal, or -errno).
+// (i32 pid, i32 signal), 'w' write a file (path, NUL, u32 mode, content), 'g' read a file (path), 'q' ask PID 1's
+// control socket (the request), 'z' the zombies whose parent is PID 1. Answers: 'h' hello, 'o' output, 'e' error
+// output, 'x' the end (i32: exit status, 128 + signal, or -errno).
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>

@@ -102,7 +102,8 @@ void make_root(const Options& options) {
         need(::mount(shared.c_str(), (root + "/shared").c_str(), nullptr, MS_BIND, nullptr) == 0, "bind " + shared);
     }
     // Mounted while the old ones can still be seen, which a user namespace needs.
-    need(::mount("proc", (root + "/proc").c_str(), "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) == 0, "mount proc");
+    need(::mount("proc", (root + "/proc").c_str(), "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) == 0,
+         "mount proc");
     need(::mount("sysfs", (root + "/sys").c_str(), "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) == 0,
          "mount sysfs");
     const std::string cgroups = root + "/sys/fs/cgroup";

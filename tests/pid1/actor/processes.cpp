@@ -32,8 +32,9 @@ int orphan_main(void* argument) {
     return orphan.status;
 }
 
-/// Makes `count` grandchildren whose parents have gone, so that they are PID 1's; each reads the pipe until it is closed.
-/// Those of a brood share memory, which makes them cheap: under emulation a fork of 10,000 would take half a minute.
+/// Makes `count` grandchildren whose parents have gone, so that they are PID 1's; each reads the pipe until it is
+/// closed. Those of a brood share memory, which makes them cheap: under emulation a fork of 10,000 would take half a
+/// minute.
 void make_orphans(std::int64_t count, int gate, int other_end) {
     static std::array<Orphan, kBrood> brood;
     for (std::int64_t done = 0; done < count; done += kBrood) {
