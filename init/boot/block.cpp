@@ -34,7 +34,7 @@ std::string uevent_value(const std::string& directory, std::string_view name) {
 }
 
 std::string serial(const std::string& directory) {
-    std::string found = attribute(directory, "serial");
+    const std::string found = attribute(directory, "serial");
     return found.empty() ? attribute(directory, "device/serial") : found;
 }
 

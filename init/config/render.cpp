@@ -71,7 +71,7 @@ Status collect(std::vector<Rendered>& files, const std::string& templates, const
         return std::unexpected(names.error());
     }
     for (const std::string& name : *names) {
-        const std::string path = below + "/" + name;
+        const std::string path = concat(below, "/", name);
         struct stat information{};
         if (::stat((templates + path).c_str(), &information) != 0) {
             return system_error("read", templates + path);

@@ -14,7 +14,7 @@
 #include "config/address.hpp"
 
 struct mnl_socket;
-struct nlmsghdr;
+struct nlmsghdr;  // NOLINT(readability-identifier-naming): the kernel's
 
 namespace thole {
 

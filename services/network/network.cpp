@@ -28,7 +28,7 @@ bool is_interface(const std::string& name) { return path_exists("/sys/class/net/
 
 /// The interface that gets the address; empty where the machine has none. An interface that was named is waited for.
 Result<std::string> choose_interface(const NodeConfig& config) {
-    const std::string wanted(config.text("network.interface"));
+    std::string wanted(config.text("network.interface"));
     if (wanted.empty()) {
         const auto found = hardware_interfaces("/sys");
         return found.empty() ? std::string() : found.front();

@@ -160,7 +160,7 @@ TEST_CASE("a tree of templates") {
     const std::string templates = folder.path() + "/templates";
     REQUIRE(make_directories(templates + "/kubernetes"));
     REQUIRE(replace_file(templates + "/kubernetes/kubelet.yaml", "dns: ${kubernetes.cluster-domain}\n", 0600));
-    NodeConfig config;
+    const NodeConfig config;
     CHECK(render_tree(templates, folder.path() + "/etc", config).value_or(-1) == 1);
     CHECK(read_file(folder.path() + "/etc/kubernetes/kubelet.yaml").value_or("") == "dns: cluster.local\n");
     struct stat information{};

@@ -1,15 +1,17 @@
 // The process that holds a pod's namespaces open: it waits, and collects the children that other containers of the pod
 // leave to it when they share one process namespace.
 
+// NOLINTBEGIN(modernize-deprecated-headers): it is compiled without a C++ library.
 #include <signal.h>
 #include <string.h>
+// NOLINTEND(modernize-deprecated-headers)
 #include <sys/wait.h>
 #include <unistd.h>
 
 int main(int argc, char** argv) {
     if (argc == 2 && ::strcmp(argv[1], "-v") == 0) {
-        constexpr char text[] = "thole pause\n";
-        return ::write(STDOUT_FILENO, text, sizeof text - 1) < 0 ? 1 : 0;
+        constexpr char kText[] = "thole pause\n";
+        return ::write(STDOUT_FILENO, kText, sizeof kText - 1) < 0 ? 1 : 0;
     }
     // Blocked, not handled: a process with number 1 ignores what it has no handler for, but a blocked signal waits.
     sigset_t awaited;
