@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import statistics
 import tempfile
 import time
@@ -105,10 +104,9 @@ def _text(node: Node, path: str) -> str:
 
 
 def _systemd(kernel: Path, accelerator: str) -> Results:
-    with tempfile.TemporaryDirectory(prefix="thole-bench-", dir="/var/tmp") as folder:
-        disk, console = Path(folder) / "root.img", Path(folder) / "console.log"
-        shutil.copy2(debian.image(), disk)
-        process = Process(_arguments(kernel, accelerator, disk, console), Path(folder) / "qemu.log", _LIMIT)
+    with tempfile.TemporaryDirectory(prefix="thole-bench-") as folder:
+        console = Path(folder) / "console.log"
+        process = Process(_arguments(kernel, accelerator, debian.image(), console), Path(folder) / "qemu.log", _LIMIT)
         try:
             process.wait(_LIMIT)
             text = console.read_text(errors="replace").replace("\r\n", "\n")
@@ -134,6 +132,6 @@ def _arguments(kernel: Path, accelerator: str, disk: Path, console: Path) -> lis
         "-machine", "q35,hpet=off,vmport=off,smbus=off,sata=off,graphics=off", *fast,
         "-smp", str(CPUS), "-m", f"{MEMORY >> 20}M", "-kernel", str(kernel),
         "-append", "root=/dev/vda rw console=ttyS0 loglevel=5 panic=10",
-        "-drive", f"file={disk},format=raw,if=virtio,cache=unsafe", "-serial", f"file:{console}",
+        "-drive", f"file={disk},format=raw,if=virtio,cache=unsafe,snapshot=on", "-serial", f"file:{console}",
         "-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile=", "-device", "virtio-rng-pci",
     ]  # fmt: skip
