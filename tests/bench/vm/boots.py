@@ -57,7 +57,7 @@ def _thole(artifacts: Artifacts, accelerator: str) -> Results:
             artifacts=artifacts, folder=Path(folder), port="auto", throwaway=True, reboots=False, memory=MEMORY,
             cpus=CPUS, deadline=_LIMIT, accelerator=accelerator,
             # The kernel then says when it executes PID 1; nothing of that comes after.
-            command_line="thole.kubernetes.enabled=no loglevel=7",
+            command_line="thole.kubernetes.enabled=no loglevel=7 no_timer_check",
         )  # fmt: skip
         with Vm(config) as vm:
             node = Node(vm)
@@ -131,7 +131,7 @@ def _arguments(kernel: Path, accelerator: str, disk: Path, console: Path) -> lis
         *host.qemu_command(), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
         "-machine", "q35,hpet=off,vmport=off,smbus=off,sata=off,graphics=off", *fast,
         "-smp", str(CPUS), "-m", f"{MEMORY >> 20}M", "-kernel", str(kernel),
-        "-append", "root=/dev/vda rw console=ttyS0 loglevel=5 panic=10",
+        "-append", "root=/dev/vda rw console=ttyS0 loglevel=5 panic=10 no_timer_check",
         "-drive", f"file={disk},format=raw,if=virtio,cache=unsafe,snapshot=on", "-serial", f"file:{console}",
         "-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile=", "-device", "virtio-rng-pci",
     ]  # fmt: skip
