@@ -49,11 +49,11 @@ class Effort(NamedTuple):
     restarts: int
     orphans: int
     idle: float  # seconds
-    steps: int  # most instructions that are counted; a million take some four seconds
+    steps: int  # most instructions that are counted, 0 = none; a million take some four seconds
 
 
 FULL = Effort(rounds=5, restarts=100, orphans=10_000, idle=60, steps=20_000_000)
-QUICK = Effort(rounds=1, restarts=20, orphans=10_000, idle=10, steps=200_000)
+QUICK = Effort(rounds=1, restarts=20, orphans=10_000, idle=10, steps=0)
 
 Results = dict[str, Value]
 Say = Callable[[str], None]
@@ -77,17 +77,22 @@ def measure(peer: Peer, effort: Effort, say: Say) -> Results:
     for count in MEMORY_COUNTS:
         say(f"{peer.name}: {count} services")
         _count(peer, count, effort, results)
-    say(f"{peer.name}: instruction by instruction")
-    with peer.make(10) as space:
-        try:
-            results["instructions"] = space.steps(peer.command, 10, effort.steps) / 1000
-        except Trouble as trouble:
-            results["instructions"] = reason(trouble, peer.name)
+    if effort.steps:
+        say(f"{peer.name}: instruction by instruction")
+        _instructions(peer, effort.steps, results)
     for kind in ("VmRSS", "RssAnon", "PSS"):
         many, few = results.get(f"{kind} 1000"), results.get(f"{kind} 100")
         if isinstance(many, float | int) and isinstance(few, float | int):
             results[f"{kind} each"] = (many - few) / 900
     return results
+
+
+def _instructions(peer: Peer, most: int, results: Results) -> None:
+    with peer.make(10) as space:
+        try:
+            results["instructions"] = space.steps(peer.command, 10, most) / 1000
+        except Trouble as trouble:
+            results["instructions"] = reason(trouble, peer.name)
 
 
 def _count(peer: Peer, count: int, effort: Effort, results: Results) -> None:
