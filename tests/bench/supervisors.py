@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import subprocess
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -15,8 +16,8 @@ from bench.peers.runit import Runit
 from bench.peers.s6 import S6
 from bench.peers.systemd import Systemd
 from bench.peers.thole import Thole
-from bench.space import Trouble
 from bench.table import Line, Value
+from driver.errors import TholeError
 
 MEMORY_COUNTS = (10, 20, 100, 1000)
 ORPHANS_BESIDE = 20
@@ -64,10 +65,15 @@ def peers() -> list[Peer]:
     return [Thole(), Busybox(), Finit(), OpenRC(), Runit(), S6(), Systemd(), Sysvinit()]
 
 
-def reason(trouble: Trouble, name: str) -> str:
+# A measurement that fails in one of these ways costs its figure, not the run.
+FAILURES = (TholeError, OSError, subprocess.SubprocessError)
+
+
+def reason(failure: Exception, name: str) -> str:
     """Why a figure is missing, in a line."""
     short = name.partition(" ")[0]
-    return f"{name}: {trouble.what.removeprefix(short + ': ')}"
+    text = failure.what if isinstance(failure, TholeError) else str(failure)
+    return f"{name}: {text.strip().splitlines()[0].removeprefix(short + ': ')}"
 
 
 def measure(peer: Peer, effort: Effort, say: Say) -> Results:
@@ -91,7 +97,7 @@ def _instructions(peer: Peer, most: int, results: Results) -> None:
     with peer.make(10) as space:
         try:
             results["instructions"] = space.steps(peer.command, 10, most) / 1000
-        except Trouble as trouble:
+        except FAILURES as trouble:
             results["instructions"] = reason(trouble, peer.name)
 
 
@@ -121,7 +127,7 @@ def _count(peer: Peer, count: int, effort: Effort, results: Results) -> None:
                 if whole:
                     step = "stop 1000"
                     stops.append(measures.stop(space, peer))
-            except Trouble as trouble:
+            except FAILURES as trouble:
                 results.setdefault(step, reason(trouble, peer.name))
             space.end()
     for key, values in ((f"start {count}", starts), (f"stop {count}", stops)):
@@ -140,7 +146,7 @@ def idle(chosen: list[tuple[Peer, int]], effort: Effort, results: dict[str, Resu
             try:
                 measures.start(space, peer, count)
                 running.append((peer, space))
-            except Trouble as trouble:
+            except FAILURES as trouble:
                 results[peer.name]["wake-ups"] = reason(trouble, peer.name)
         found = measures.wakeups([space for _, space in running], effort.idle)
         for (peer, _), woken in zip(running, found, strict=True):

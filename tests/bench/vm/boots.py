@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.supervisors import Results, Say
+from bench.supervisors import FAILURES, Results, Say, reason
 from bench.table import Line
 from bench.vm import debian
 from driver.errors import TholeError
@@ -41,14 +41,19 @@ def measure(rounds: int, say: Say) -> tuple[dict[str, Results], str]:
     artifacts = Artifacts.find()
     accelerator = host.accelerator(artifacts.kernel)
     found: dict[str, list[Results]] = {name: [] for name in COLUMNS}
+    failed: dict[str, str] = {}
     for turn in range(rounds):
-        say(f"VM: thole, {turn + 1} of {rounds}")
-        found[COLUMNS[0]].append(_thole(artifacts, accelerator))
-        say(f"VM: Debian with systemd, {turn + 1} of {rounds}")
-        found[COLUMNS[1]].append(_systemd(artifacts.kernel, accelerator))
-    middle = {name: {line.key: statistics.median(one[line.key] for one in runs) for line in LINES}
-              for name, runs in found.items()}  # fmt: skip
-    return middle, accelerator
+        for name, boot in zip(COLUMNS, (_thole, _systemd), strict=True):
+            say(f"VM: {name}, {turn + 1} of {rounds}")
+            try:
+                found[name].append(boot(artifacts, accelerator))
+            except FAILURES as failure:
+                failed[name] = reason(failure, name)
+    return {name: _middle(runs) if runs else {"ready": failed[name]} for name, runs in found.items()}, accelerator
+
+
+def _middle(runs: list[Results]) -> Results:
+    return {line.key: statistics.median(float(one[line.key]) for one in runs) for line in LINES}
 
 
 def _thole(artifacts: Artifacts, accelerator: str) -> Results:
@@ -103,10 +108,11 @@ def _text(node: Node, path: str) -> str:
         return ""  # it has ended, or is a kernel thread
 
 
-def _systemd(kernel: Path, accelerator: str) -> Results:
+def _systemd(artifacts: Artifacts, accelerator: str) -> Results:
     with tempfile.TemporaryDirectory(prefix="thole-bench-") as folder:
         console = Path(folder) / "console.log"
-        process = Process(_arguments(kernel, accelerator, debian.image(), console), Path(folder) / "qemu.log", _LIMIT)
+        command = _arguments(artifacts.kernel, accelerator, debian.image(), console)
+        process = Process(command, Path(folder) / "qemu.log", _LIMIT)
         try:
             process.wait(_LIMIT)
             text = console.read_text(errors="replace").replace("\r\n", "\n")
