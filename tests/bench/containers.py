@@ -6,8 +6,7 @@ import statistics
 
 from bench import measures
 from bench.peers.container import ContainerInit, NoInit
-from bench.space import Trouble
-from bench.supervisors import Effort, Results, Say, reason
+from bench.supervisors import FAILURES, Effort, Results, Say, reason
 from bench.table import Line
 
 LINES = (
@@ -51,6 +50,6 @@ def measure(peer: ContainerInit, effort: Effort, direct: float, say: Say) -> Res
             results["VmRSS"], results["RssAnon"], results["PSS"] = measures.memory(space)
             step = "orphans"
             results["orphans"] = measures.orphans(space, effort.orphans)
-    except Trouble as trouble:
+    except FAILURES as trouble:
         results[step] = reason(trouble, peer.name)
     return results

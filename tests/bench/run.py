@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
+import sys
 import time
 
 from bench import containers, linux, machine, spawning, supervisors, table
@@ -44,6 +46,8 @@ def main(options: argparse.Namespace, display: Display) -> int:
     if os.sched_getscheduler(0) != os.SCHED_OTHER:
         # OpenRC's scripts spin on locks: at real-time priority they would keep the owner from ever running.
         raise TholeError("this runs at a real-time priority, which stops the machine", "run it without chrt")
+    # So that a run which is ended from outside still takes its processes and cgroups away.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     linux.private_mounts()
     run = Run(QUICK if options.quick else FULL, display)
     run.measure(only)

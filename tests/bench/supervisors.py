@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import subprocess
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -15,8 +16,8 @@ from bench.peers.runit import Runit
 from bench.peers.s6 import S6
 from bench.peers.systemd import Systemd
 from bench.peers.thole import Thole
-from bench.space import Trouble
 from bench.table import Line, Value
+from driver.errors import TholeError
 
 MEMORY_COUNTS = (10, 20, 100, 1000)
 ORPHANS_BESIDE = 20
@@ -49,11 +50,11 @@ class Effort(NamedTuple):
     restarts: int
     orphans: int
     idle: float  # seconds
-    steps: int  # most instructions that are counted; a million take some four seconds
+    steps: int  # most instructions that are counted, 0 = none; a million take some four seconds
 
 
 FULL = Effort(rounds=5, restarts=100, orphans=10_000, idle=60, steps=20_000_000)
-QUICK = Effort(rounds=1, restarts=20, orphans=10_000, idle=10, steps=200_000)
+QUICK = Effort(rounds=1, restarts=20, orphans=10_000, idle=10, steps=0)
 
 Results = dict[str, Value]
 Say = Callable[[str], None]
@@ -64,10 +65,15 @@ def peers() -> list[Peer]:
     return [Thole(), Busybox(), Finit(), OpenRC(), Runit(), S6(), Systemd(), Sysvinit()]
 
 
-def reason(trouble: Trouble, name: str) -> str:
+# A measurement that fails in one of these ways costs its figure, not the run.
+FAILURES = (TholeError, OSError, subprocess.SubprocessError)
+
+
+def reason(failure: Exception, name: str) -> str:
     """Why a figure is missing, in a line."""
     short = name.partition(" ")[0]
-    return f"{name}: {trouble.what.removeprefix(short + ': ')}"
+    text = failure.what if isinstance(failure, TholeError) else str(failure)
+    return f"{name}: {text.strip().splitlines()[0].removeprefix(short + ': ')}"
 
 
 def measure(peer: Peer, effort: Effort, say: Say) -> Results:
@@ -77,17 +83,22 @@ def measure(peer: Peer, effort: Effort, say: Say) -> Results:
     for count in MEMORY_COUNTS:
         say(f"{peer.name}: {count} services")
         _count(peer, count, effort, results)
-    say(f"{peer.name}: instruction by instruction")
-    with peer.make(10) as space:
-        try:
-            results["instructions"] = space.steps(peer.command, 10, effort.steps) / 1000
-        except Trouble as trouble:
-            results["instructions"] = reason(trouble, peer.name)
+    if effort.steps:
+        say(f"{peer.name}: instruction by instruction")
+        _instructions(peer, effort.steps, results)
     for kind in ("VmRSS", "RssAnon", "PSS"):
         many, few = results.get(f"{kind} 1000"), results.get(f"{kind} 100")
         if isinstance(many, float | int) and isinstance(few, float | int):
             results[f"{kind} each"] = (many - few) / 900
     return results
+
+
+def _instructions(peer: Peer, most: int, results: Results) -> None:
+    with peer.make(10) as space:
+        try:
+            results["instructions"] = space.steps(peer.command, 10, most) / 1000
+        except FAILURES as trouble:
+            results["instructions"] = reason(trouble, peer.name)
 
 
 def _count(peer: Peer, count: int, effort: Effort, results: Results) -> None:
@@ -116,7 +127,7 @@ def _count(peer: Peer, count: int, effort: Effort, results: Results) -> None:
                 if whole:
                     step = "stop 1000"
                     stops.append(measures.stop(space, peer))
-            except Trouble as trouble:
+            except FAILURES as trouble:
                 results.setdefault(step, reason(trouble, peer.name))
             space.end()
     for key, values in ((f"start {count}", starts), (f"stop {count}", stops)):
@@ -135,7 +146,7 @@ def idle(chosen: list[tuple[Peer, int]], effort: Effort, results: dict[str, Resu
             try:
                 measures.start(space, peer, count)
                 running.append((peer, space))
-            except Trouble as trouble:
+            except FAILURES as trouble:
                 results[peer.name]["wake-ups"] = reason(trouble, peer.name)
         found = measures.wakeups([space for _, space in running], effort.idle)
         for (peer, _), woken in zip(running, found, strict=True):

@@ -6,6 +6,8 @@ import pytest
 
 from bench import linux, measures, table
 from bench.table import Line, Notes
+from bench.vm import boots
+from driver.errors import TholeError
 
 _ROLLUP = """\
 00400000-7ffe0bbb2000 ---p 00000000 00:00 0                              [rollup]
@@ -70,3 +72,16 @@ def test_replace_block() -> None:
     assert table.replace_block(document, "new\n") == f"# Title\n{table.BEGIN}\nnew\n{table.END}\nrest\n"
     with pytest.raises(ValueError):
         table.replace_block("nothing", "new")
+
+
+def test_console_of_the_other() -> None:
+    """Minutes, seconds and milliseconds of userspace; every process counts."""
+    text = (
+        "Debian GNU/Linux 13 debian ttyS0\n"
+        "Startup finished in 1.612s (kernel) + 1min 9.400s (userspace) = 1min 11.012s\n"
+        "multi-user.target reached after 69.100s in userspace.\n"
+        "bench: systemd 8100\nbench: (sd-pam) 900\nbench: end\n"
+    )
+    assert boots.read_console(text) == {"ready": pytest.approx(69.4), "pss": 9.0, "processes": 2}
+    with pytest.raises(TholeError):
+        boots.read_console("Kernel panic")

@@ -27,9 +27,9 @@ class Systemd(Peer):
 
     name = "systemd"
     packages = ("systemd", "libsystemd-shared", "libsystemd0", "libblkid1", "libpcre2-8-0", "libselinux1",
-                "libmount1", "libsmartcols1", "libacl1",
-                "libaudit1", "libcap-ng0", "libcap2", "libcrypt1", "libpam0g",
-                "libseccomp2", "libzstd1", "zlib1g", "libssl3t64", "libapparmor1", "libgcc-s1", "dash", LIBC)  # fmt: skip
+                "libmount1", "libsmartcols1", "libacl1", "libaudit1", "libcap-ng0", "libcap2", "libcrypt1",
+                "libpam0g", "libseccomp2", "libzstd1", "zlib1g", "libssl3t64", "libapparmor1", "libgcc-s1",
+                "dash", LIBC)  # fmt: skip
     binaries = ("/usr/lib/systemd/systemd", "/usr/lib/systemd/systemd-executor", "/usr/lib/systemd/systemd-journald",
                 "/usr/bin/systemctl", "/usr/bin/journalctl")  # fmt: skip
     remark = "with journald; without udevd, logind, D-Bus"

@@ -43,17 +43,19 @@ _SIZE = "1G"
 
 
 def image() -> Path:
-    """The image; made once for these packages."""
+    """The image; made once, and anew when the package indexes are."""
+    own = digest("5", repr(_ROOTS), repr(_FILES), repr(_ENABLED), programs.built() / "pss", Apt(SUITE).indexes())
+    return Cache().entry("bench-debian", own, _make) / "root.img"
+
+
+def _packages() -> Path:
     apt = Apt(SUITE)
-    names = sorted({name for root in _ROOTS for name in apt.closure(root)})
-    tree = unpacked(tuple(names))
-    own = digest("4", str(tree), repr(_FILES), repr(_ENABLED), programs.built() / "pss")
-    return Cache().entry("bench-debian", own, lambda directory: _make(tree, directory)) / "root.img"
+    return unpacked(tuple(sorted({name for root in _ROOTS for name in apt.closure(root)})))
 
 
-def _make(packages: Path, directory: Path) -> None:
+def _make(directory: Path) -> None:
     tree = directory / "tree"
-    shutil.copytree(packages, tree, symlinks=True)
+    shutil.copytree(_packages(), tree, symlinks=True)
     for folder in ("proc", "sys", "dev", "run", "tmp", "var/lib", "var/log", "var/tmp", "root", "etc", "home", "mnt"):
         (tree / folder).mkdir(parents=True, exist_ok=True)
     for name, text in _FILES.items():
