@@ -111,6 +111,16 @@ std::vector<std::string_view> UnitFiles::names() const {
     return all;
 }
 
+std::vector<std::string_view> UnitFiles::instances() const {
+    std::vector<std::string_view> all;
+    for (const File& file : files_) {
+        if (file.drop_in && !template_of(file.unit).empty()) {
+            all.push_back(file.unit);
+        }
+    }
+    return all;
+}
+
 Expander unit_expander(const NodeConfig& config) {
     return [&config](std::string_view text) -> Result<std::string> {
         std::string doubled;
@@ -190,6 +200,9 @@ Result<std::vector<Unit>> load_units(std::span<const std::string_view> directori
         if (!is_template(name)) {
             loader.load(name);
         }
+    }
+    for (const auto name : files->instances()) {
+        loader.load_instance(name);
     }
     for (const std::string& name : instances) {
         loader.load_instance(name);

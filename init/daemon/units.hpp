@@ -32,6 +32,9 @@ class UnitFiles {
     /// All units that are no templates, and templates as "name@".
     [[nodiscard]] std::vector<std::string_view> names() const;
 
+    /// The instances of templates that have drop-ins of their own, as `thole enable` makes them.
+    [[nodiscard]] std::vector<std::string_view> instances() const;
+
    private:
     struct File {
         std::string unit;

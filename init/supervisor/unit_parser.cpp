@@ -26,6 +26,9 @@ Result<std::string> unit_name_of_file(std::string_view file) {
         !std::ranges::all_of(name, is_name_character)) {
         return failure(concat(file, ": a unit's name has 1 to 64 letters, digits, '-', '_', '.' or '@'"));
     }
+    if (name == "thole" || name == "kernel") {
+        return failure(concat(file, ": this name belongs to a log of PID 1's own"));
+    }
     return std::string(name);
 }
 

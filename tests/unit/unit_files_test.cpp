@@ -79,6 +79,10 @@ TEST_CASE("unit files: instances come into being by being named, by units or by 
     CHECK(find(*units, "serve@2")->nice == 4);
     CHECK(find(*units, "log@1")->command.at(1) == "1");
     CHECK(find(*units, "log@2") != nullptr);
+    // Its own drop-in, as `thole enable` writes it, names an instance too.
+    const auto enabled = folders.load();
+    REQUIRE(enabled);
+    CHECK(find(*enabled, "serve@2") != nullptr);
 }
 
 TEST_CASE("unit files: every wrong file is named, not only the first") {

@@ -84,6 +84,7 @@ TEST_CASE("unit: a name that leads out of the directory is refused") {
     CHECK(!parse_unit("...unit", "", same));
     CHECK(!parse_unit("a b.unit", "", same));
     CHECK(!parse_unit("x.conf", "", same));
+    CHECK(!parse_unit("kernel.unit", "[service]\ncommand = /bin/x\n", same));
 }
 
 TEST_CASE("graph: cycles are refused with their whole path") {
