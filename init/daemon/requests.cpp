@@ -134,6 +134,10 @@ Result<std::string> Daemon::reload_units() {
             return std::unexpected(opened.error());
         }
     }
+    std::vector<std::string> before;
+    for (const GraphNode& node : supervisor_->graph().nodes()) {
+        before.push_back(node.unit.name);
+    }
     const auto changes = supervisor_->reload(std::move(*units));
     if (!changes) {
         return failure(concat(changes.error().message, "; nothing was changed"));
@@ -141,8 +145,11 @@ Result<std::string> Daemon::reload_units() {
     std::string lines;
     for (const ReloadChange& change : *changes) {
         lines += concat(change_name(change.kind), " ", change.name, "\n");
-        if (change.kind == ReloadChange::Kind::removed && !supervisor_->graph().find(change.name)) {
-            logs_.remove(change.name);
+    }
+    // A unit whose process is still ending keeps its log until the reload after that.
+    for (const std::string& name : before) {
+        if (!supervisor_->graph().find(name)) {
+            logs_.remove(name);
         }
     }
     return lines;

@@ -54,7 +54,7 @@ TEST_CASE("reload: what is gone is stopped by its old rules and leaves with the 
     CHECK(!scene.service("a").wanted);
     scene.exited("a");
     CHECK(scene.state("a") == State::stopped);
-    CHECK(text(scene.supervisor.reload(list(marked("b", 1)))) == "-a ");
+    CHECK(text(scene.supervisor.reload(list(marked("b", 1)))).empty());
     CHECK(!scene.supervisor.graph().find("a"));
     CHECK(scene.state("b") == State::ready);
 }
