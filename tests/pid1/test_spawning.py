@@ -34,7 +34,7 @@ def test_failed_start(machine: Machine) -> None:
         assert re.search(pattern, unit.reason), f"{name}: {unit.reason}"
         assert unit.pid == -1
     done = machine.thole("status", "no-program")
-    assert done.code == 3
+    assert done.code != 0
     assert "No such file or directory" in done.stdout
     assert not [words for words in machine.processes().values() if words[:1] == ["/sbin/init"] and len(words) == 1][1:]
 
