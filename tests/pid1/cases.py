@@ -14,7 +14,7 @@ KINDS = ("namespace", "vm")
 
 @dataclass(frozen=True)
 class Case:
-    """One test: the number of what a PID 1 must survive, what holds, and the machine it wants."""
+    """One test: the number of what a PID 1 must survive (0: none of these), what holds, and the machine it wants."""
 
     number: int
     title: str
@@ -26,7 +26,7 @@ class Case:
 
     def name(self, kind: str) -> str:
         """The test's name."""
-        return f"pid1/{kind}/pid1-case-{self.number:02d}-{self.title}"
+        return f"pid1/{kind}/pid1-case-{self.number:02d}-{self.title}" if self.number else f"pid1/{kind}/{self.title}"
 
 
 def case(number: int, title: str, **more: object) -> Callable[[Callable], Callable]:
