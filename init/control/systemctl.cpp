@@ -48,22 +48,25 @@ ServiceFacts facts_of(const UnitStatus* unit, std::string_view name) {
     return facts;
 }
 
+/// The word that is-enabled has for a unit, or is-active and is-failed; nullptr is a unit that is not known.
+std::string_view word_of(const UnitStatus* unit, bool asks_enabled) {
+    if (asks_enabled) {
+        return unit == nullptr ? "not-found" : unit->enabled ? "enabled" : "disabled";
+    }
+    return active_words(unit == nullptr ? "" : unit->state).active;
+}
+
 /// is-active, is-failed, is-enabled: a word a unit, and the best of them decides.
 int is_what(const SystemctlCall& call, const Units& units) {
+    const std::string_view wanted = call.verb.substr(3);
     std::string text;
     bool any = false;
     bool known = false;
     for (const std::string_view name : call.units) {
         const UnitStatus* const unit = find_unit(units, name);
-        std::string_view word;
+        const std::string_view word = word_of(unit, wanted == "enabled");
         known = known || unit != nullptr;
-        if (call.verb == "is-enabled") {
-            word = unit == nullptr ? "not-found" : unit->enabled ? "enabled" : "disabled";
-            any = any || word == "enabled";
-        } else {
-            word = active_words(unit == nullptr ? "" : unit->state).active;
-            any = any || word == (call.verb == "is-failed" ? "failed" : "active");
-        }
+        any = any || word == wanted;
         append(text, word, "\n");
     }
     print(call.quiet ? "" : text);
@@ -341,7 +344,9 @@ constexpr Option kOptions[] = {
          call.value = true;
      }},
     {"-t", "--type", true,
-     [](SystemctlCall& call, std::string_view value) { call.services = value.find("service") != value.npos; }},
+     [](SystemctlCall& call, std::string_view value) {
+         call.services = value.find("service") != std::string_view::npos;
+     }},
     {"", "--no-pager"},
     {"", "--plain"},
     {"-l", "--full"},
@@ -363,35 +368,42 @@ const Option* find_option(std::string_view word) {
     return nullptr;
 }
 
+/// Takes the option at `at`, and the argument behind it where that is its value.
+Status take_option(SystemctlCall& call, std::span<const std::string_view> arguments, std::size_t& at) {
+    const std::string_view word = arguments[at];
+    const bool is_long = word.starts_with("--");
+    const std::size_t length = std::min(is_long ? word.find('=') : 2, word.size());
+    const Option* const option = find_option(word.substr(0, length));
+    if (option == nullptr || (!option->has_value && length < word.size())) {
+        return failure(concat("unrecognized option '", word, "'"));
+    }
+    std::string_view value = word.substr(std::min(length + (is_long ? 1 : 0), word.size()));
+    if (option->has_value && length == word.size()) {
+        if (++at == arguments.size()) {
+            return failure(concat("option '", word, "' requires an argument"));
+        }
+        value = arguments[at];
+    }
+    if (option->apply != nullptr) {
+        option->apply(call, value);
+    }
+    return {};
+}
+
 }  // namespace
 
 Result<SystemctlCall> read_systemctl_call(std::span<const std::string_view> arguments) {
     SystemctlCall call;
     for (std::size_t at = 0; at < arguments.size(); ++at) {
         const std::string_view word = arguments[at];
-        if (word.size() < 2 || word[0] != '-') {
-            if (call.verb.empty()) {
-                call.verb = word;
-            } else {
-                call.units.push_back(without_suffix(word));
+        if (word.size() >= 2 && word[0] == '-') {
+            if (auto taken = take_option(call, arguments, at); !taken) {
+                return std::unexpected(taken.error());
             }
-            continue;
-        }
-        const bool is_long = word.starts_with("--");
-        const std::size_t length = std::min(is_long ? word.find('=') : 2, word.size());
-        const Option* const option = find_option(word.substr(0, length));
-        if (option == nullptr || (!option->has_value && length < word.size())) {
-            return failure(concat("unrecognized option '", word, "'"));
-        }
-        std::string_view value = word.substr(std::min(length + (is_long ? 1 : 0), word.size()));
-        if (option->has_value && length == word.size()) {
-            if (++at == arguments.size()) {
-                return failure(concat("option '", word, "' requires an argument"));
-            }
-            value = arguments[at];
-        }
-        if (option->apply != nullptr) {
-            option->apply(call, value);
+        } else if (call.verb.empty()) {
+            call.verb = word;
+        } else {
+            call.units.push_back(without_suffix(word));
         }
     }
     call.verb = call.verb.empty() ? "list-units" : call.verb;

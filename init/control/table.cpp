@@ -10,7 +10,7 @@
 namespace thole {
 
 Table::Table(std::string_view columns) {
-    for (std::string_view name : split_words(columns)) {
+    for (const std::string_view name : split_words(columns)) {
         const bool right = name[0] == '>';
         right_ |= (right ? 1U : 0U) << columns_++;
         add(name.substr(right ? 1 : 0));

@@ -71,7 +71,7 @@ std::string_view Call::value(std::string_view option) const {
 std::vector<OptionWords> options_of(std::string_view usage) {
     std::vector<OptionWords> options;
     bool is_value = false;
-    for (std::string_view word : split_words(usage)) {
+    for (const std::string_view word : split_words(usage)) {
         const bool last = word.ends_with(']');
         const std::string_view bare = word.substr(0, word.size() - (last ? 1 : 0));
         if (word.starts_with("[-")) {

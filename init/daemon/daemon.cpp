@@ -137,12 +137,12 @@ void Daemon::start_logger() {
                                        .kernel = booted_.kmsg != KmsgKind::fifo && !booted_.in_container});
         plan.passed = {{connection->get(), 3}};
         plan.oom_score_adjust = -900;
-        if (const auto process = spawn(plan)) {
+        const auto process = spawn(plan);
+        if (process) {
             logger_ = process->pid;
             return;
-        } else {
-            console_.line(process.error().message);
         }
+        console_.line(process.error().message);
     }
     logger_again_ = now() + logger_delay_;
 }

@@ -98,7 +98,7 @@ class ServiceHost : public Platform {
     Status pass_listeners(const Running& running, const Unit& unit, SpawnPlan& plan);
     Status prepare_notify(UnitIndex index, SpawnPlan& plan);
     Status prepare_readiness(UnitIndex index, SpawnPlan& plan, Fd& write_end);
-    Result<std::vector<std::string>> environment(const Unit& unit) const;
+    [[nodiscard]] Result<std::vector<std::string>> environment(const Unit& unit) const;
 
     // service_watch.cpp
     Status watch(UnitIndex index, WatchKind kind, Fd fd, std::uint32_t events);

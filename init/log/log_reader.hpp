@@ -47,7 +47,7 @@ class LogReader {
         ino_t inode = 0;
     };
 
-    std::vector<OpenLog> open_newer(ino_t than) const;
+    [[nodiscard]] std::vector<OpenLog> open_newer(ino_t than) const;
     bool fill();
     bool take_line(std::string_view line);
     [[nodiscard]] bool is_old(LogTime time, const std::string& current) const;
