@@ -35,7 +35,7 @@ void check_event(std::string_view text) {
         return;
     }
     const std::string written = encode(*event);
-    const auto again = decode_event(written);
+    const auto again = decode_event(written.substr(0, written.size() - 1));  // a line is handed over without its end
     expect(again && encode(*again) == written);
 }
 
