@@ -15,6 +15,9 @@
 //    by name wins.
 // 7. A reload takes a new graph as a whole or not at all: what is new and enabled starts, what is gone stops, what has
 //    changed restarts if it runs; all others are not touched.
+//
+// supervisor.cpp takes what is asked for and what has happened, supervisor_step.cpp does one step of one service,
+// supervisor_settle.cpp lets others follow, supervisor_reload.cpp takes new units.
 #pragma once
 
 #include <memory>
