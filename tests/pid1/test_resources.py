@@ -75,6 +75,7 @@ def test_bad_clients(machine: Machine) -> None:
 def test_full_log_disk(machine: Machine) -> None:
     """No room for logs: services go on, what is lost is counted and said, and rotation loses no good log."""
     # Nobody has said a word yet, so every file will be opened on the small disk.
+    machine.until("the folder of logs", lambda: machine.exists("/var/log/thole"))
     machine.act("mount", "tmpfs", "/var/log/thole", "size=64k,mode=0755")
     machine.act("fill", "/var/log/thole/fat")
     machine.start("talker")
