@@ -70,7 +70,6 @@ enum class Event : std::uint8_t {
     emptied,        // no process is left in its cgroup
     timeout,        // the time that the state allows is over
 };
-inline constexpr std::size_t kEvents = 14;
 
 enum class Action : std::uint8_t {
     none,
