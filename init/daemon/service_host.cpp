@@ -43,7 +43,7 @@ std::int64_t ServiceHost::wall_seconds() { return ::time(nullptr); }
 
 std::int64_t ServiceHost::random(std::int64_t limit) {
     std::uint64_t number = 0;
-    (void)!::getrandom(&number, sizeof number, GRND_NONBLOCK);
+    [[maybe_unused]] const auto filled = ::getrandom(&number, sizeof number, GRND_NONBLOCK);
     return static_cast<std::int64_t>(number % static_cast<std::uint64_t>(limit));
 }
 

@@ -94,11 +94,11 @@ class ServiceHost : public Platform {
     Status start_process(UnitIndex index, const CommandLine& command, SpawnPlan& plan);
     Status fill_plan(UnitIndex index, const CommandLine& command, SpawnPlan& plan);
     Status prepare_cgroup(UnitIndex index, Fd& directory);
-    Status prepare_listeners(Running& running, const Unit& unit);
-    Status pass_listeners(const Running& running, const Unit& unit, SpawnPlan& plan);
+    static Status prepare_listeners(Running& running, const Unit& unit);
+    static Status pass_listeners(const Running& running, const Unit& unit, SpawnPlan& plan);
     Status prepare_notify(UnitIndex index, SpawnPlan& plan);
     Status prepare_readiness(UnitIndex index, SpawnPlan& plan, Fd& write_end);
-    [[nodiscard]] Result<std::vector<std::string>> environment(const Unit& unit) const;
+    static Result<std::vector<std::string>> environment(const Unit& unit);
 
     // service_watch.cpp
     Status watch(UnitIndex index, WatchKind kind, Fd fd, std::uint32_t events);

@@ -54,7 +54,7 @@ Status give_away(const Cgroup& cgroup, const Unit& unit) {
 
 }  // namespace
 
-Result<std::vector<std::string>> ServiceHost::environment(const Unit& unit) const {
+Result<std::vector<std::string>> ServiceHost::environment(const Unit& unit) {
     std::vector<std::string> all{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8"};
     for (const std::string& file : unit.environment_files) {
         if (auto read = read_environment_file(file, all); !read) {

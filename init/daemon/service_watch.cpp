@@ -97,7 +97,8 @@ void ServiceHost::on_readiness_line(UnitIndex index) {
 void ServiceHost::on_cgroup_event(UnitIndex index) {
     if (const Watch* const events = find_watch(index, WatchKind::cgroup_events)) {
         std::array<char, 256> unused;
-        (void)!::pread(events->fd.get(), unused.data(), unused.size(), 0);  // takes the event back
+        // Takes the event back.
+        [[maybe_unused]] const auto count = ::pread(events->fd.get(), unused.data(), unused.size(), 0);
     }
     if (running_[index].has_cgroup && cgroup_of(index).populated()) {
         return;

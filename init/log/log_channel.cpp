@@ -1,7 +1,6 @@
 #include "log/log_channel.hpp"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -11,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <climits>
 #include <cstring>
 
 #include "base/text.hpp"

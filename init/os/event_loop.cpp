@@ -63,7 +63,7 @@ void EventLoop::wait(std::optional<Instant> deadline) {
         return;
     }
     std::uint64_t expirations = 0;
-    (void)!::read(timer_.get(), &expirations, sizeof expirations);
+    [[maybe_unused]] const auto count = ::read(timer_.get(), &expirations, sizeof expirations);
     armed_.reset();  // over: the same deadline would have to be set anew
 }
 

@@ -130,7 +130,7 @@ void reset_signals(bool all) {
 void fill_in_pid(Child& child) {
     std::array<char, 12> digits{};
     std::size_t count = 0;
-    for (unsigned rest = static_cast<unsigned>(::getpid()); rest != 0; rest /= 10) {
+    for (auto rest = static_cast<unsigned>(::getpid()); rest != 0; rest /= 10) {
         digits[count++] = static_cast<char>('0' + rest % 10);
     }
     for (auto& variable : child.pid_variables) {
@@ -219,7 +219,7 @@ std::string find_program(const SpawnPlan& plan) {
 
 /// The descriptors that the child begins with; true where they are all low.
 bool place_descriptors(Child& child) {
-    LowDescriptors& low = low_descriptors();
+    const LowDescriptors& low = low_descriptors();
     const int output = child.plan.standard_output;
     child.null = low.null.get();
     child.output = output >= 0 ? output : child.null;

@@ -70,7 +70,7 @@ int clients(Words words) {
         } else if (kind == "listener") {
             text = "events\n";
         }
-        (void)!::send(fd, text.data(), text.size(), MSG_NOSIGNAL);
+        (void)::send(fd, text.data(), text.size(), MSG_NOSIGNAL);
         if (kind == "gone") {
             ::close(fd);
         }

@@ -28,7 +28,7 @@ int orphan_main(void* argument) {
     const Orphan& orphan = *static_cast<Orphan*>(argument);
     ::close(orphan.other_end);
     char unused = 0;
-    (void)!::read(orphan.gate, &unused, 1);
+    [[maybe_unused]] const auto count = ::read(orphan.gate, &unused, 1);
     return orphan.status;
 }
 
