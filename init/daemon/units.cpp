@@ -140,8 +140,10 @@ namespace {
 /// Reads units by name and then the instances that they name, until nothing new is named.
 class Loader {
    public:
-    Loader(const UnitFiles& files, const Expander& expand, std::vector<Error>& errors)
-        : files_(files), expand_(expand), errors_(errors) {}
+    Loader(const UnitFiles& files, const Expander& expand, std::vector<Error>& errors, std::size_t expected)
+        : files_(files), expand_(expand), errors_(errors) {
+        units_.reserve(expected);
+    }
 
     void load(std::string_view name) {
         if (auto unit = read(name)) {
@@ -195,8 +197,9 @@ Result<std::vector<Unit>> load_units(std::span<const std::string_view> directori
         errors.push_back(files.error());
         return std::unexpected(files.error());
     }
-    Loader loader(*files, expand, errors);
-    for (const auto name : files->names()) {
+    const auto names = files->names();
+    Loader loader(*files, expand, errors, names.size() + instances.size());
+    for (const auto name : names) {
         if (!is_template(name)) {
             loader.load(name);
         }

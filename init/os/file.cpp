@@ -46,7 +46,7 @@ Result<std::string> read_file(const std::string& path, std::size_t limit) {
         return std::unexpected(fd.error());
     }
     std::string content;
-    std::array<char, 4096> buffer;
+    std::array<char, 1024> buffer;  // small, as PID 1 keeps what its stack once had
     while (true) {
         const ssize_t count = ::read(fd->get(), buffer.data(), buffer.size());
         if (count < 0 && errno == EINTR) {

@@ -138,10 +138,12 @@ Status check_cycles(std::span<const GraphNode> nodes) {
 
 Result<Graph> Graph::build(std::vector<Unit> units) {
     std::vector<std::string_view> names;
+    names.reserve(units.size());
     for (const Unit& unit : units) {
         names.push_back(unit.name);
     }
     Graph graph;
+    graph.nodes_.reserve(units.size());  // growing in steps would leave PID 1 as much again, for ever
     for (const std::size_t position : order_of(names)) {
         Unit& unit = units[position];
         if (!graph.nodes_.empty() && graph.nodes_.back().unit.name == unit.name) {
