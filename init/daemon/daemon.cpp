@@ -1,6 +1,7 @@
 #include "daemon/daemon.hpp"
 
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/reboot.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -34,6 +35,15 @@ std::optional<Instant> earlier(std::optional<Instant> left, std::optional<Instan
     return std::min(*left, *right);
 }
 
+/// Gives back the pages of the stack that the boot has used and the loop does not; they come again when they are needed.
+[[gnu::noinline]] void release_stack() {
+    constexpr std::uintptr_t kPage = 4'096;
+    constexpr std::uintptr_t kDeepest = 64 * kPage;
+    const auto here = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+    const std::uintptr_t end = (here - kPage / 2) & ~(kPage - 1);
+    ::madvise(reinterpret_cast<void*>(end - kDeepest), kDeepest, MADV_DONTNEED);
+}
+
 }  // namespace
 
 Daemon::Daemon(EventLoop loop, Console& console, Booted booted)
@@ -63,11 +73,16 @@ Status Daemon::run() {
     } else {
         console_.line(control.error().message);
     }
+    console_.gather();
     supervisor_->start_all();
+    host_.follow_starts();
+    console_.release();
+    release_stack();
     while (true) {
         if (going_down_ && (supervisor_->all_at_rest() || now() >= *shutdown_deadline_)) {
             finish();
         }
+        host_.follow_starts();
         loop_.wait(next_deadline());
         on_time();
     }
@@ -137,7 +152,7 @@ void Daemon::start_logger() {
                                        .kernel = booted_.kmsg != KmsgKind::fifo && !booted_.in_container});
         plan.passed = {{connection->get(), 3}};
         plan.oom_score_adjust = -900;
-        const auto process = spawn(plan);
+        const auto process = spawn(std::move(plan));
         if (process) {
             logger_ = process->pid;
             return;

@@ -40,7 +40,7 @@ class Daemon : public EventSource,
     void on_power_button() override;
     void on_clock_jump() override;
     void on_state(UnitIndex index, State before) override;
-    void on_line(std::string_view text) override { logs_.write_own(text); }
+    void on_lines(std::string_view text) override { logs_.write_own(text); }
 
    private:
     Status watch_signals();

@@ -109,7 +109,7 @@ bool ServiceHost::send_stop_signal(UnitIndex index) {
     const Unit& unit = supervisor_->graph().at(index).unit;
     const bool all = unit.kill == KillMode::cgroup && running.has_cgroup;
     if (all) {
-        signal_cgroup(cgroup_of(index), unit.stop_signal);
+        signal_cgroup(cgroup_of(index), running.process, unit.stop_signal);
     }
     if (!running.process) {
         return false;
@@ -143,7 +143,7 @@ void ServiceHost::clear(UnitIndex index) {
         return;
     }
     if (mode == KillMode::cgroup && !supervisor_->service(index).force_killed) {
-        signal_cgroup(cgroup, supervisor_->graph().at(index).unit.stop_signal);
+        signal_cgroup(cgroup, running.process, supervisor_->graph().at(index).unit.stop_signal);
     } else {
         (void)cgroup.kill();
     }
@@ -164,6 +164,7 @@ void ServiceHost::remove_cgroup(UnitIndex index) {
 }
 
 void ServiceHost::on_child(pid_t pid, int code, int status) {
+    hear_starts();  // a process that could not run its program ends as well
     const auto index = pids_.find(pid);
     if (!index) {
         return;

@@ -14,7 +14,7 @@
 #include "os/console.hpp"
 #include "os/event_loop.hpp"
 #include "os/probe.hpp"
-#include "os/spawn.hpp"
+#include "os/launcher.hpp"
 #include "supervisor/supervisor.hpp"
 
 namespace thole {
@@ -52,7 +52,10 @@ class ServiceHost : public Platform {
     /// to do.
     void on_child(pid_t pid, int code, int status);
 
-    /// Asks the probes that are due.
+    /// Before the loop sleeps: waits a moment for programs that are being started, and says which run.
+    void follow_starts();
+
+    /// Asks the probes that are due, and looks after starts that take long.
     void on_time();
     [[nodiscard]] std::optional<Instant> next_deadline() const;
 
@@ -92,6 +95,7 @@ class ServiceHost : public Platform {
 
     // service_start.cpp
     Status start_process(UnitIndex index, const CommandLine& command, SpawnPlan& plan);
+    void hear_starts();
     Status fill_plan(UnitIndex index, const CommandLine& command, SpawnPlan& plan);
     Status prepare_cgroup(UnitIndex index, Fd& directory);
     static Status prepare_listeners(Running& running, const Unit& unit);
@@ -134,6 +138,7 @@ class ServiceHost : public Platform {
     StateListener* listener_ = nullptr;
     std::vector<Running> running_;
     PidTable pids_;
+    Launcher launcher_;
 };
 
 }  // namespace thole

@@ -17,6 +17,7 @@ namespace thole {
 namespace {
 
 constexpr Milliseconds kFirstProbe{20};
+constexpr Milliseconds kLongestWait{5};  // of PID 1 for an exec, while nothing else is heard
 constexpr std::string_view kNotifyDirectory = "/run/thole/notify";
 
 Status read_environment_file(const std::string& path, std::vector<std::string>& environment) {
@@ -240,13 +241,40 @@ Status ServiceHost::start_process(UnitIndex index, const CommandLine& command, S
     if (auto filled = fill_plan(index, command, plan); !filled) {
         return filled;
     }
-    auto process = thole::spawn(plan);
+    hear_starts();
+    auto process = launcher_.begin(std::move(plan));
     if (!process) {
         return std::unexpected(process.error());
     }
     running_[index].process = std::move(*process);
     pids_.add(running_[index].process.pid, index);
     return {};
+}
+
+/// Tells the supervisor which of the programs that are being started run by now, and which cannot.
+void ServiceHost::hear_starts() {
+    while (const auto outcome = launcher_.take()) {
+        const auto index = pids_.find(outcome->pid);
+        if (!index) {
+            continue;
+        }
+        if (running_[*index].process.pid != outcome->pid) {  // the program of an exec probe
+            if (outcome->error) {
+                supervisor_->on_status(*index, outcome->error->message);
+            }
+        } else if (outcome->error) {
+            forget_process(running_[*index]);
+            supervisor_->on_start_failed(*index, *outcome->error);
+        } else {
+            supervisor_->on_executed(*index);
+        }
+    }
+}
+
+void ServiceHost::follow_starts() {
+    while (!launcher_.idle() && now() - launcher_.oldest() < kLongestWait && launcher_.wait(kLongestWait)) {
+        hear_starts();
+    }
 }
 
 Status ServiceHost::spawn(UnitIndex index) {

@@ -19,6 +19,7 @@ namespace thole {
 namespace {
 
 constexpr Milliseconds kSlowestProbe{500};
+constexpr Milliseconds kNextLook{50};  // at a start that takes long; nothing tells of an exec
 
 }  // namespace
 
@@ -209,6 +210,7 @@ void ServiceHost::adopt(UnitIndex index) {
 
 void ServiceHost::on_time() {
     const Instant time = now();
+    hear_starts();
     for (UnitIndex index = 0; index < running_.size(); ++index) {
         const Asking* const asking = running_[index].asking.get();
         if (asking != nullptr && asking->next && *asking->next <= time) {
@@ -219,6 +221,9 @@ void ServiceHost::on_time() {
 
 std::optional<Instant> ServiceHost::next_deadline() const {
     std::optional<Instant> next;
+    if (!launcher_.idle()) {
+        next = thole::now() + kNextLook;
+    }
     for (const Running& running : running_) {
         if (running.asking && running.asking->next && (!next || *running.asking->next < *next)) {
             next = running.asking->next;
@@ -284,7 +289,7 @@ void ServiceHost::ask_by_program(UnitIndex index) {
         directory = std::move(*opened);
     }
     plan.cgroup_directory = directory.get();
-    const auto process = planned ? thole::spawn(plan) : Result<Process>(std::unexpected(planned.error()));
+    const auto process = planned ? launcher_.begin(std::move(plan)) : Result<Process>(std::unexpected(planned.error()));
     if (process) {
         running.asking->pid = process->pid;
         pids_.add(process->pid, index);

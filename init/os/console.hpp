@@ -2,17 +2,18 @@
 // counted.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "os/fd.hpp"
 
 namespace thole {
 
-/// Who gets every line as well.
+/// Who gets every line as well; at times several at once, with line ends between them.
 class ConsoleListener {
    public:
     virtual ~ConsoleListener() = default;
-    virtual void on_line(std::string_view text) = 0;
+    virtual void on_lines(std::string_view text) = 0;
 };
 
 class Console {
@@ -27,14 +28,24 @@ class Console {
     /// From now on `listener` gets every line too; nullptr ends that.
     void listen(ConsoleListener* listener) { listener_ = listener; }
 
+    /// Keeps lines back and writes many at once, until release(): the start of a thousand services says as many lines.
+    void gather() { gathering_ = true; }
+    void release();
+
     [[nodiscard]] unsigned long lost() const { return lost_; }
 
    private:
     explicit Console(Fd fd) : fd_(std::move(fd)) {}
 
+    void write();
+
     Fd fd_;
     ConsoleListener* listener_ = nullptr;
+    std::string gathered_;  // for the console
+    std::string said_;      // the same for the listener
+    unsigned long lines_ = 0;
     unsigned long lost_ = 0;
+    bool gathering_ = false;
 };
 
 }  // namespace thole

@@ -22,12 +22,19 @@ void signal_process(const Process& process, int signal) {
     }
 }
 
-void signal_cgroup(const Cgroup& cgroup, int signal) {
+void signal_cgroup(const Cgroup& cgroup, const Process& main, int signal) {
     std::vector<Process> opened;
+    if (main) {
+        signal_process(main, signal);
+        signal_process(main, SIGCONT);
+    }
     for (const int pid : processes_below(cgroup.path())) {
-        if (auto process = open_process(pid)) {
+        if (auto process = pid != main.pid ? open_process(pid) : Process{}) {
             opened.push_back(std::move(process));
         }
+    }
+    if (opened.empty()) {
+        return;
     }
     const auto still = processes_below(cgroup.path());
     for (const Process& process : opened) {

@@ -21,8 +21,8 @@ Process open_process(pid_t pid);
 /// Sends a signal. Nothing happens where the process is gone.
 void signal_process(const Process& process, int signal);
 
-/// Sends a signal, and SIGCONT after it, to every process of a cgroup and below. A process is opened first and must
-/// still be in the cgroup then, so that a number used again elsewhere is never hit.
-void signal_cgroup(const Cgroup& cgroup, int signal);
+/// Sends a signal, and SIGCONT after it, to every process of a cgroup and below. `main` is one that is known. Any other
+/// is opened first and must still be in the cgroup then, so that a number used again elsewhere is never hit.
+void signal_cgroup(const Cgroup& cgroup, const Process& main, int signal);
 
 }  // namespace thole

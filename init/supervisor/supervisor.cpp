@@ -109,6 +109,19 @@ void Supervisor::give_up(UnitIndex index) {
 
 // -- what has happened ------------------------------------------------------------------------------------------------
 
+void Supervisor::on_executed(UnitIndex index) {
+    const Unit& unit = graph_.at(index).unit;
+    if (unit.readiness == Readiness::started && unit.type != ServiceType::forking) {
+        apply(index, Event::became_ready);
+        settle();
+    }
+}
+
+void Supervisor::on_start_failed(UnitIndex index, const Error& error) {
+    spawn_failed(index, error);
+    settle();
+}
+
 void Supervisor::on_exited(UnitIndex index, const ExitStatus& status) {
     Service& service = services_[index];
     const bool well = status.code == 0 && status.signal == 0;

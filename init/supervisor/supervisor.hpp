@@ -73,9 +73,10 @@ class Platform {
    public:
     virtual ~Platform() = default;
     virtual bool holds(const Condition& condition) = 0;
-    /// Starts the main process in the unit's cgroup and watches for its readiness.
+    /// Starts the main process in the unit's cgroup and watches for its readiness. Whether its program runs comes by
+    /// on_executed or on_start_failed, which may be called before this returns.
     virtual Status spawn(UnitIndex index) = 0;
-    /// Starts one pre-start or post-stop command in the unit's cgroup; its end comes by on_exited.
+    /// Starts one pre-start or post-stop command in the unit's cgroup, in the same way; its end comes by on_exited.
     virtual Status run_helper(UnitIndex index, const CommandLine& command) = 0;
     /// Looks for the main process of a forking service; on_ready when it is found.
     virtual void adopt(UnitIndex index) = 0;
@@ -120,6 +121,10 @@ class Supervisor {
     /// Wants nothing any more; services stop in reverse order. Starts are refused from now on.
     void begin_shutdown();
 
+    /// The program of the process that was started last runs.
+    void on_executed(UnitIndex index);
+    /// The process that was started last could not run its program, and has ended.
+    void on_start_failed(UnitIndex index, const Error& error);
     void on_exited(UnitIndex index, const ExitStatus& status);
     void on_emptied(UnitIndex index);
     void on_ready(UnitIndex index);

@@ -217,11 +217,6 @@ void Supervisor::run_helper(UnitIndex index) {
 void Supervisor::run_spawn(UnitIndex index) {
     if (auto spawned = platform_.spawn(index); !spawned) {
         spawn_failed(index, spawned.error());
-        return;
-    }
-    const Unit& unit = graph_.at(index).unit;
-    if (unit.readiness == Readiness::started && unit.type != ServiceType::forking) {
-        apply(index, Event::became_ready);
     }
 }
 

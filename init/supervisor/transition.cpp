@@ -75,10 +75,12 @@ constexpr std::array kTable{
     Row{starting, Event::timeout, always, stopping, send_stop_signal},
 
     Row{ready, Event::exited, always, clearing, clear},
+    Row{ready, Event::spawn_failed, always, clearing, clear},
     Row{ready, Event::stop, always, stopping, send_stop_signal},
     Row{ready, Event::unhealthy, always, stopping, abort},
 
     Row{stopping, Event::exited, always, clearing, clear},
+    Row{stopping, Event::spawn_failed, always, clearing, clear},
     Row{stopping, Event::timeout, always, stopping, kill_all},
 
     Row{clearing, Event::timeout, is_patient, clearing, kill_all},

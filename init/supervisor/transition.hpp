@@ -63,7 +63,7 @@ enum class Event : std::uint8_t {
     activated,      // its timer or a socket calls for it
     helper_done,    // a pre-start or post-stop command has ended well, or a post-stop command badly
     helper_failed,  // a pre-start command has ended badly
-    spawn_failed,   // no process came into being
+    spawn_failed,   // no process came into being, or it could not run its program
     became_ready,   // the readiness of its unit was seen
     unhealthy,      // its watchdog heard nothing
     exited,         // the main process has ended

@@ -23,7 +23,7 @@ def built() -> Path:
     """A folder with service, launch, orphans, nothing and spawn; built when a source changed."""
     init = CHECKOUT / "init"
     own = sorted(_FOLDER.glob("*.c*"))
-    key = digest("3", toolchain.venv_key(), *own, _LIBRARY, TARGET / "init" / "init", init / "os" / "spawn.hpp")
+    key = digest("4", toolchain.venv_key(), *own, _LIBRARY, TARGET / "init" / "init", init / "os" / "launcher.hpp")
 
     def make(directory: Path) -> None:
         for source in own:

@@ -4,7 +4,7 @@
 #include "base/listen_address.hpp"
 #include "base/text.hpp"
 #include "input.hpp"
-#include "os/spawn.hpp"
+#include "os/spawn_plan.hpp"
 #include "supervisor/unit.hpp"
 
 namespace {

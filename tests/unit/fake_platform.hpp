@@ -21,6 +21,9 @@ class FakePlatform : public Platform {
         if (std::ranges::count(cannot_spawn, name(index)) > 0) {
             return std::unexpected(Error("no such program", spawn_code));
         }
+        if (executes_at_once) {
+            supervisor->on_executed(index);
+        }
         return {};
     }
     Status run_helper(UnitIndex index, const CommandLine& command) override {
@@ -74,6 +77,7 @@ class FakePlatform : public Platform {
     Instant time{1000};
     std::int64_t wall_offset = 1'767'225'600;  // 2026-01-01 00:00:00 UTC when the machine starts
     bool empties_at_once = true;
+    bool executes_at_once = true;
     bool without_process = false;
     std::vector<std::optional<UnitIndex>> former_places;
     std::vector<std::string> calls;

@@ -6,7 +6,7 @@
 
 #include "base/listen_address.hpp"
 #include "os/notify.hpp"
-#include "os/spawn.hpp"
+#include "os/spawn_plan.hpp"
 
 using namespace thole;
 

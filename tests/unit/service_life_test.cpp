@@ -205,6 +205,37 @@ TEST_CASE("service: a process that cannot be made for lack of resources is tried
     CHECK(scene.state("a") == State::starting);
 }
 
+TEST_CASE("service: it is ready when its program runs, not when it has a process") {
+    auto one = unit("a");
+    one.readiness = Readiness::started;
+    Scene scene(list(std::move(one), unit("b", {"a"})));
+    scene.platform.executes_at_once = false;
+    scene.supervisor.start_all();
+    CHECK(scene.state("a") == State::starting);
+    CHECK(scene.platform.count("spawn b") == 0);
+    scene.supervisor.on_executed(scene.at("a"));
+    CHECK(scene.state("a") == State::ready);
+    CHECK(scene.platform.count("spawn b") == 1);
+}
+
+TEST_CASE("service: a program that cannot be executed fails its start, in whatever state that is heard") {
+    for (const State heard_in : {State::starting, State::ready, State::stopping}) {
+        auto one = unit("a");
+        one.restart = RestartPolicy::never;
+        Scene scene(list(std::move(one)));
+        scene.supervisor.start_all();
+        if (heard_in == State::ready) {
+            scene.ready("a");
+        } else if (heard_in == State::stopping) {
+            scene.supervisor.stop(scene.at("a"));
+        }
+        CHECK(scene.state("a") == heard_in);
+        scene.supervisor.on_start_failed(scene.at("a"), Error("cannot execute it", 0));
+        CHECK(scene.state("a") == (heard_in == State::stopping ? State::stopped : State::failed));
+        CHECK(scene.service("a").reason == "cannot execute it");
+    }
+}
+
 TEST_CASE("service: what a service leaves gets its own time where the unit says cgroup, none where it says mixed") {
     for (const KillMode mode : {KillMode::cgroup, KillMode::mixed}) {
         auto one = unit("a");

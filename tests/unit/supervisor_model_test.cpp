@@ -135,6 +135,7 @@ class Model {
     }
 
     void break_or_mend(UnitIndex index) {
+        scene_.platform.executes_at_once = pick(2) == 0;
         scene_.platform.cannot_spawn.clear();
         if (pick(2) == 0) {
             scene_.platform.cannot_spawn = {scene_.platform.name(index)};
@@ -152,6 +153,18 @@ class Model {
             scene_.supervisor.on_ready(index);
         } else if (state == State::starting || state == State::ready || state == State::stopping ||
                    state == State::preparing || state == State::finishing) {
+            process_answers(index, code);
+        }
+    }
+
+    /// A process runs its program, cannot, or ends.
+    void process_answers(UnitIndex index, int code) {
+        const std::size_t answer = pick(6);
+        if (answer == 0) {
+            scene_.supervisor.on_executed(index);
+        } else if (answer == 1) {
+            scene_.supervisor.on_start_failed(index, Error("no such program", 0));
+        } else {
             scene_.supervisor.on_exited(index, ExitStatus{code, 0, false});
         }
     }

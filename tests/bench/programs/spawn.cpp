@@ -1,5 +1,5 @@
 // spawn HEAP_MEGABYTES SECONDS: how many processes a second a program with such a heap starts and reaps, by init's own
-// spawn(), by posix_spawn(3) and by fork() + exec. Prints "NAME RATE" lines. The heap is touched, so that it is there.
+// launcher, by posix_spawn(3) and by fork() + exec. Prints "NAME RATE" lines. The heap is touched, so that it is there.
 #include <spawn.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -10,7 +10,7 @@
 #include <cstring>
 #include <ctime>
 
-#include "os/spawn.hpp"
+#include "os/launcher.hpp"
 
 namespace {
 
@@ -28,10 +28,11 @@ bool reap(pid_t pid) {
 }
 
 bool by_init() {
+    static thole::Launcher launcher;
     thole::SpawnPlan plan;
     plan.command = {kProgram};
-    const auto process = thole::spawn(plan);
-    return process && reap(process->pid);
+    const auto process = launcher.begin(std::move(plan));
+    return process && reap(process->pid) && launcher.take();
 }
 
 bool by_posix_spawn() {
