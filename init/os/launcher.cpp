@@ -218,9 +218,7 @@ long Launcher::clone(Launch& launch, int& pidfd) {
     child.clears_signals = true;
     child.shares_table = false;
     child.cgroup_directory = launch.plan.cgroup_directory;
-    const int fallback = ::clone(child_main, stack_of(launch) + kStackSize, static_cast<int>(kAlways) | SIGCHLD, &child,
-                                 &pidfd, nullptr, &launch.under_way);
-    return fallback < 0 ? -errno : fallback;
+    return thole_clone(kAlways | SIGCHLD, stack_of(launch) + kStackSize, &pidfd, &launch.under_way, child_main, &child);
 }
 
 void Launcher::collect() {

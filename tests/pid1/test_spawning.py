@@ -40,6 +40,29 @@ def test_failed_start(machine: Machine) -> None:
 
 
 
+@case(
+    5,
+    "start-that-hangs-holds-up-nobody-else",
+    needs=("cgroup2",),
+    units={"stuck": unit("sleep-forever", "readiness-timeout = 90s"), "other": unit("sleep-forever")},
+)
+def test_hanging_start(machine: Machine) -> None:
+    """A process that does not get as far as its exec (frozen, as on a file system that hangs) holds up its unit alone."""
+    machine.stop("stuck")
+    cgroup = "/sys/fs/cgroup/services/stuck"
+    machine.act("make-directory", cgroup)
+    machine.write(f"{cgroup}/cgroup.freeze", "1")
+    machine.start("stuck")
+    pid = machine.wait("stuck", "starting").pid
+    machine.start("other")
+    machine.wait("other", "ready")
+    assert machine.unit("stuck").state == "starting"
+    assert machine.processes()[pid][0] != "/usr/bin/actor"
+    machine.write(f"{cgroup}/cgroup.freeze", "0")
+    assert machine.wait("stuck", "ready").pid == pid
+    machine.stop("stuck")
+    machine.stop("other")
+
 
 @case(6, "clone3-refused-with-enosys", needs=("launcher",), boot=Boot(clone3=errno.ENOSYS), units={"one": unit("sleep-forever")})
 def test_clone3_enosys(machine: Machine) -> None:

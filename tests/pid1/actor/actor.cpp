@@ -125,7 +125,7 @@ constexpr std::array kRooms{
          services},
     Room{" notify notify-odd notify-flood ", notifications},
     Room{" ask clients ", control},
-    Room{" mount umount clock limit-files list fill remove ", machine},
+    Room{" mount umount clock limit-files list fill remove make-directory ", machine},
 };
 
 }  // namespace

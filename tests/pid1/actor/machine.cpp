@@ -100,6 +100,12 @@ int machine(Words words) {
         }
         return 0;
     }
+    if (verb == "make-directory") {
+        if (::mkdir(words[1].c_str(), 0755) != 0) {
+            fail("make-directory " + words[1]);
+        }
+        return 0;
+    }
     if (verb == "clock") {
         return clock(number(words[1]));
     }
