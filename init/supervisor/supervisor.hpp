@@ -156,7 +156,7 @@ class Supervisor {
     void give_up(UnitIndex index);
     void apply(UnitIndex index, Event event);
     void enter(UnitIndex index, State next);
-    void begin_run(Service& service, Instant now) const;
+    static void begin_run(Service& service, Instant now);
     void delay(UnitIndex index, Instant now);
     void run(UnitIndex index, Action action);
     void run_spawn(UnitIndex index);

@@ -94,7 +94,7 @@ void Supervisor::enter(UnitIndex index, State next) {
     platform_.changed(index, before);
 }
 
-void Supervisor::begin_run(Service& service, Instant now) const {
+void Supervisor::begin_run(Service& service, Instant now) {
     service.broken = false;
     service.starved = false;
     service.force_killed = false;

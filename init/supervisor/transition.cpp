@@ -21,8 +21,8 @@ enum class When : std::uint8_t {
     must_finish_late,  // post-stop commands were put off until the stop
 };
 
-/// `outcome` stands for the state that after_run() finds.
-constexpr State outcome = static_cast<State>(kStates);
+/// `kOutcome` stands for the state that after_run() finds.
+constexpr State kOutcome = static_cast<State>(kStates);
 
 struct Row {
     State from;
@@ -56,7 +56,7 @@ constexpr std::array kTable{
     Row{idle, Event::start, always, waiting, none},
     Row{idle, Event::activated, always, waiting, none},
     Row{idle, Event::timeout, always, waiting, none},
-    Row{idle, Event::spawn_failed, always, outcome, none},
+    Row{idle, Event::spawn_failed, always, kOutcome, none},
     Row{idle, Event::stop, always, stopped, none},
 
     Row{preparing, Event::helper_done, has_helper, preparing, run_helper},
@@ -86,12 +86,12 @@ constexpr std::array kTable{
     Row{clearing, Event::timeout, is_patient, clearing, kill_all},
     Row{clearing, Event::emptied, must_finish, finishing, run_helper},
     Row{clearing, Event::timeout, must_finish, finishing, run_helper},
-    Row{clearing, Event::emptied, always, outcome, none},
-    Row{clearing, Event::timeout, always, outcome, none},
+    Row{clearing, Event::emptied, always, kOutcome, none},
+    Row{clearing, Event::timeout, always, kOutcome, none},
 
     Row{finishing, Event::helper_done, has_helper, finishing, run_helper},
-    Row{finishing, Event::helper_done, always, outcome, none},
-    Row{finishing, Event::timeout, always, outcome, kill_all},
+    Row{finishing, Event::helper_done, always, kOutcome, none},
+    Row{finishing, Event::timeout, always, kOutcome, kill_all},
 
     Row{delayed, Event::timeout, always, waiting, none},
     Row{delayed, Event::start, always, waiting, none},
@@ -143,7 +143,7 @@ Transition transition(State state, Event event, const Circumstances& circumstanc
         if (row.from != state || row.event != event || !holds(row.when, circumstances)) {
             continue;
         }
-        if (row.next != outcome) {
+        if (row.next != kOutcome) {
             return {row.next, row.action};
         }
         const State next = after_run(circumstances);

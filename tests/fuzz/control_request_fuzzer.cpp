@@ -45,7 +45,7 @@ struct Rig {
 
 /// The server, made once, on a socket in a folder that goes with the process.
 Rig& rig() {
-    static Rig* const made = [] {
+    static Rig* const kMade = [] {
         char folder[] = "/tmp/thole-fuzz-XXXXXX";
         expect(::mkdtemp(folder) != nullptr);
         auto loop = EventLoop::make();
@@ -60,7 +60,7 @@ Rig& rig() {
         });
         return &rig;
     }();
-    return *made;
+    return *kMade;
 }
 
 Fd connect_to(const std::string& path) {

@@ -8,8 +8,6 @@ from driver import tidy
 from driver.paths import CHECKOUT, NATIVE
 
 
-# Long until it passes: docs/limits.md says how far it is.
-@pytest.mark.long
 def test_clang_tidy(capsys: pytest.CaptureFixture[str]) -> None:
     """clang-tidy has nothing to say of any file; what was clean before is not looked at again."""
 

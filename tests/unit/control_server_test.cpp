@@ -102,12 +102,12 @@ class NoDescriptors {
    public:
     explicit NoDescriptors(rlim_t least) {
         ::getrlimit(RLIMIT_NOFILE, &before_);
-        rlimit now_{least, before_.rlim_max};
+        rlimit wanted{least, before_.rlim_max};
         if (least == 0) {
             const Fd next(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-            now_.rlim_cur = static_cast<rlim_t>(next.get());
+            wanted.rlim_cur = static_cast<rlim_t>(next.get());
         }
-        ::setrlimit(RLIMIT_NOFILE, &now_);
+        ::setrlimit(RLIMIT_NOFILE, &wanted);
     }
     ~NoDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
     NoDescriptors(const NoDescriptors&) = delete;

@@ -49,7 +49,7 @@ class FakePlatform : public Platform {
             supervisor->on_emptied(index);
         }
     }
-    void changed(UnitIndex, State) override {}
+    void changed(UnitIndex /*index*/, State /*before*/) override {}
     void reindexed(std::span<const std::optional<UnitIndex>> former) override {
         former_places.assign(former.begin(), former.end());
     }

@@ -107,7 +107,7 @@ TEST_CASE("forwarder: datagrams that nobody takes are counted, and that is said"
 
 TEST_CASE("forwarder: a stream of counted messages, whole ones again after an interruption") {
     auto loop = std::move(EventLoop::make().value());
-    Peer peer(SOCK_STREAM);
+    const Peer peer(SOCK_STREAM);
     REQUIRE(::listen(peer.fd.get(), 1) == 0);
     const auto forwarder = std::move(Forwarder::make(peer.target("tcp"), "syslog", loop).value());
     forwarder->send("a", kTime, kServicePriority, "before it is connected\n");
@@ -136,7 +136,7 @@ TEST_CASE("forwarder: a stream of counted messages, whole ones again after an in
 
 TEST_CASE("forwarder: what a stream has no room for is counted and said, and what it has arrives in order") {
     auto loop = std::move(EventLoop::make().value());
-    Peer peer(SOCK_STREAM);
+    const Peer peer(SOCK_STREAM);
     REQUIRE(::listen(peer.fd.get(), 1) == 0);
     const auto forwarder = std::move(Forwarder::make(peer.target("tcp"), "json", loop).value());
     constexpr int kLines = 1000;
@@ -160,7 +160,7 @@ TEST_CASE("forwarder: what a stream has no room for is counted and said, and wha
 
 TEST_CASE("forwarder: a peer that is not there is asked again, at growing intervals, and once is enough to say it") {
     auto loop = std::move(EventLoop::make().value());
-    Peer peer(SOCK_STREAM);
+    const Peer peer(SOCK_STREAM);
     const auto forwarder = std::move(Forwarder::make(peer.target("tcp"), "json", loop).value());
     for (const Instant limit = now() + Milliseconds(10'000); !forwarder->next_deadline() && now() < limit;) {
         turn(loop, *forwarder);

@@ -41,7 +41,7 @@ class Scene {
     Scene& operator=(const Scene&) = delete;
 
     void start() {
-        Fd theirs = std::move(channel.connect().value());
+        const Fd theirs = std::move(channel.connect().value());
         logger = ::fork();
         if (logger == 0) {
             // As spawn() leaves it: the connection and nothing else.

@@ -29,7 +29,7 @@ struct Scene {
         LogFile file(places.file("a"), boot);
         file.set_limits(size, 20);
         for (int number = first; number < last; ++number) {
-            LogTime time = after((number - first) * 1000);
+            LogTime time = after(std::int64_t{number - first} * 1000);
             time.wall += offset;
             file.add(concat("line ", number, "\n"), time, 0);
         }
@@ -37,7 +37,6 @@ struct Scene {
 
     /// The numbers of the lines that a reader still has, "first-last(count)".
     std::string rest(LogReader& reader, const LogFilter& filter = {}) const {
-        std::string text;
         std::string first;
         std::string last;
         int count = 0;
@@ -64,7 +63,7 @@ struct Scene {
 }  // namespace
 
 TEST_CASE("log reader: all files from the oldest line to the newest, and each line's boot") {
-    Scene scene;
+    const Scene scene;
     CHECK(path_exists(scene.places.file("a") + ".2"));
     LogReader reader(scene.places, "a");
     reader.open();
@@ -78,7 +77,7 @@ TEST_CASE("log reader: all files from the oldest line to the newest, and each li
 }
 
 TEST_CASE("log reader: the last lines, whatever files they are in") {
-    Scene scene;
+    const Scene scene;
     for (const std::size_t lines : {0U, 1U, 5U, 12U, 29U, 30U, 1000U}) {
         LogReader reader(scene.places, "a");
         reader.open(lines);
@@ -131,7 +130,7 @@ TEST_CASE("log reader: a line shows only when it is whole") {
 }
 
 TEST_CASE("log reader: since and boot choose lines") {
-    Scene scene;
+    const Scene scene;
     const LogTime time = after(9000);
     LogFilter filter;
     filter.current_boot = boot_identity();
@@ -162,7 +161,7 @@ TEST_CASE("log reader: a span of time is one of this boot's clock, whatever the 
 }
 
 TEST_CASE("log reader: boots are in the order of time, this one is the last") {
-    Scene scene;
+    const Scene scene;
     const std::string current = boot_identity();
     CHECK(boots_in(scene.places, {"a"}, current) == std::vector<std::string>{"old", "before", current});
     CHECK(boots_in(scene.places, {"none"}, current) == std::vector<std::string>{current});
@@ -173,7 +172,7 @@ TEST_CASE("log reader: what the files do not have comes from the ring, once") {
     Scene scene;
     LogRing ring(scene.places.ring("a"), boot_number());
     for (int number = 25; number < 35; ++number) {
-        ring.append(concat(stamp_text(after((number - 20) * 1000)), "line ", number, "\n"), 1);
+        ring.append(concat(stamp_text(after(std::int64_t{number - 20} * 1000)), "line ", number, "\n"), 1);
     }
     LogReader reader(scene.places, "a");
     reader.open();

@@ -57,7 +57,7 @@ bool by_fork() {
 
 bool measure(const char* name, bool (*start)(), double time) {
     const double begin = seconds();
-    double end = begin;
+    double end = 0;
     unsigned long count = 0;
     while ((end = seconds()) < begin + time) {
         if (!start()) {

@@ -196,7 +196,10 @@ class Agent {
             return;
         }
         if (pid == 0) {
-            ::dup2(::open("/dev/null", O_RDONLY | O_CLOEXEC), 0);
+            const int nothing = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+            if (nothing >= 0) {
+                ::dup2(nothing, 0);
+            }
             ::dup2(output[1], 1);
             ::dup2(errors[1], 2);
             ::sigprocmask(SIG_SETMASK, &before_, nullptr);
@@ -228,7 +231,7 @@ class Agent {
     }
 
     void write_whole(std::uint32_t id, const std::string& payload) {
-        const std::string path = payload.c_str();
+        const std::string path = payload.substr(0, payload.find('\0'));
         std::uint32_t mode = 0;
         std::memcpy(&mode, payload.data() + path.size() + 1, sizeof mode);
         for (std::size_t slash = path.find('/', 1); slash != std::string::npos; slash = path.find('/', slash + 1)) {
@@ -274,6 +277,10 @@ class Agent {
 
     void list_zombies(std::uint32_t id) {
         DIR* directory = ::opendir("/proc");
+        if (directory == nullptr) {
+            send_end(id, -errno);
+            return;
+        }
         std::string found;
         while (const dirent* entry = ::readdir(directory)) {
             std::string text;

@@ -23,14 +23,18 @@ int list(const std::string& path) {
     if (directory == nullptr) {
         fail(path);
     }
+    const std::string folder = path + "/";
     while (const dirent* entry = ::readdir(directory)) {
-        const std::string name = entry->d_name;
-        if (name == "." || name == "..") {
+        std::string line = entry->d_name;
+        if (line == "." || line == "..") {
             continue;
         }
         std::array<char, 4096> target{};
-        const ssize_t length = ::readlink((path + "/" + name).c_str(), target.data(), target.size() - 1);
-        say(length < 0 ? name : name + " -> " + target.data());
+        const ssize_t length = ::readlink((folder + line).c_str(), target.data(), target.size() - 1);
+        if (length >= 0) {
+            line.append(" -> ").append(target.data());
+        }
+        say(line);
     }
     return 0;
 }

@@ -151,7 +151,7 @@ int daemon_verb(Words words) {
 
 /// with-pid PID COMMAND...: a child with that very pid, which must be free; waits for it.
 int with_pid(Words words) {
-    pid_t wanted = static_cast<pid_t>(number(words[1]));
+    auto wanted = static_cast<pid_t>(number(words[1]));
     struct {
         std::uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size,
             cgroup;
@@ -172,16 +172,15 @@ int with_pid(Words words) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+int asleep(void* /*argument*/) { sleep_forever(); }
+
 /// vfork-wait: in state D, because its vfork child sleeps; SIGTERM does not reach it, and is ignored by the child.
 [[noreturn]] void vfork_wait() {
     ::signal(SIGTERM, SIG_IGN);
     say("waiting for a child that never goes on");
-    const pid_t pid = ::vfork();
-    if (pid == 0) {
-        while (true) {
-            ::pause();
-        }
-    }
+    alignas(16) static std::array<char, 4096> stack;
+    // What vfork() does, but on a stack of the child's own: on its parent's it could not call anything.
+    ::clone(asleep, stack.data() + stack.size(), CLONE_VM | CLONE_VFORK | SIGCHLD, nullptr);
     sleep_forever();
 }
 
