@@ -164,6 +164,7 @@ void ServiceHost::remove_cgroup(UnitIndex index) {
 }
 
 void ServiceHost::on_child(pid_t pid, int code, int status) {
+    launcher_.ended(pid);
     hear_starts();  // a process that could not run its program ends as well
     const auto index = pids_.find(pid);
     if (!index) {

@@ -49,6 +49,9 @@ class Launcher {
     /// Waits until the oldest launch has ended; false where it did not in that time.
     bool wait(Milliseconds at_most);
 
+    /// A process was reaped: its launch is over, even where the kernel has not said so (some do not after a core dump).
+    void ended(pid_t pid);
+
     /// Nothing is under way.
     [[nodiscard]] bool idle() const { return under_way_.empty(); }
 
