@@ -155,8 +155,8 @@ Status Launcher::find_place(Launch& launch) {
     collect();
     if (under_way_.size() == outputs_.size()) {
         if (!wait(kPatience)) {
-            return std::unexpected(
-                Error(concat(under_way_.size(), " other programs are being started and none of them runs yet"), EAGAIN));
+            return std::unexpected(Error(
+                concat(under_way_.size(), " other programs are being started and none of them runs yet"), EAGAIN));
         }
         collect();
     }
@@ -230,7 +230,7 @@ long Launcher::clone(Launch& launch, int& pidfd) {
 
 void Launcher::collect() {
     for (auto at = under_way_.begin(); at != under_way_.end();) {
-        Launch& launch = **at;
+        const Launch& launch = **at;
         if (launch.under_way.load(std::memory_order_acquire) != 0) {
             ++at;
             continue;

@@ -62,14 +62,14 @@ class Launcher {
     struct Launch;
 
     Status find_place(Launch& launch);
-    Status prepare(Launch& launch);
+    static Status prepare(Launch& launch);
     void place_descriptors(Launch& launch);
     long clone(Launch& launch, int& pidfd);
     [[nodiscard]] char* stack_of(const Launch& launch) const;
     void collect();
 
     Fd null_;
-    std::vector<Fd> outputs_;  // one a launch
+    std::vector<Fd> outputs_;                         // one a launch
     std::vector<std::unique_ptr<Launch>> under_way_;  // oldest first
     std::vector<Outcome> outcomes_;
     std::uint32_t taken_ = 0;  // a bit for each launch's place
