@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cpus", type=int, default=2, help="processors of the VM (default: %(default)s)")
     parser.add_argument("--only", action="append", metavar="NAME", help="init: this peer (again and again)")
     parser.add_argument("--quick", action="store_true", help="init: fewer repetitions, shorter idle time")
+    parser.add_argument("--rounds", type=int, metavar="N", help="init: so many repetitions (default: 5, 3 of VMs)")
     parser.add_argument("--write", action="store_true", help="init: put the tables into docs/benchmarks.md")
     parser.add_argument("--json", action="store_true", help="the figures as JSON")
 

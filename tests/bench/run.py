@@ -49,7 +49,8 @@ def main(options: argparse.Namespace, display: Display) -> int:
     # So that a run which is ended from outside still takes its processes and cgroups away.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     linux.private_mounts()
-    run = Run(QUICK if options.quick else FULL, display)
+    effort = QUICK if options.quick else FULL
+    run = Run(effort._replace(rounds=options.rounds) if options.rounds else effort, display)
     run.measure(only)
     display.end()
     block = run.block()
@@ -93,9 +94,9 @@ class Run:
             self.results[init.name] = containers.measure(init, self.effort, self._direct, self._say)
         if _SPAWN in only:
             self._say("spawn rates")
-            self._spawn = spawning.measure(5.0 if self.effort is FULL else 1.0)
+            self._spawn = spawning.measure(5.0 if self.effort.steps else 1.0)
         if VM in only:
-            self._vm, self._accelerator = boots.measure(3 if self.effort is FULL else 1, self._say)
+            self._vm, self._accelerator = boots.measure(min(self.effort.rounds, 3), self._say)
         beside = [*((peer, 10) for peer in chosen), *((init, 1) for init in small)]
         if not beside:
             return
