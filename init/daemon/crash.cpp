@@ -45,7 +45,7 @@ const char* name_of(int number) {
 }
 
 void say(const char* text) {
-    const int fd = ::open("/dev/console", O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    const int fd = open_console();
     [[maybe_unused]] const auto written = ::write(fd, text, std::strlen(text));
     ::close(fd);
 }
