@@ -26,7 +26,10 @@ struct SystemctlCall {
     bool services = true;  // false where -t asks for other types only
 };
 
-/// Errors: an option or a verb that is not known. Pure.
+/// The words of a call, whatever its verb. Errors: an option that is not known. Pure.
+Result<SystemctlCall> read_systemctl_words(std::span<const std::string_view> arguments);
+
+/// The same, with a verb that there is and the units that it needs. Errors say which of them is missing. Pure.
 Result<SystemctlCall> read_systemctl_call(std::span<const std::string_view> arguments);
 
 int systemctl_main(std::span<const std::string_view> arguments);

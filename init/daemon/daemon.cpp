@@ -35,14 +35,12 @@ std::optional<Instant> earlier(std::optional<Instant> left, std::optional<Instan
     return std::min(*left, *right);
 }
 
-/// Gives back the pages of the stack that the boot has used and the loop does not; they come again when they are
-/// needed.
+/// Gives back the pages of the stack that the boot has used and the loop does not; they come again when needed.
 [[gnu::noinline]] void release_stack() {
-    constexpr std::uintptr_t kPage = 4'096;
-    constexpr std::uintptr_t kDeepest = 64 * kPage;
-    const auto here = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
-    const std::uintptr_t end = (here - kPage / 2) & ~(kPage - 1);
-    ::madvise(reinterpret_cast<void*>(end - kDeepest), kDeepest, MADV_DONTNEED);
+    constexpr std::size_t kPage = 4'096;
+    constexpr std::size_t kDeepest = 64 * kPage;
+    char* const end = static_cast<char*>(__builtin_frame_address(0)) - kPage / 2;  // what this call itself needs stays
+    ::madvise(end - reinterpret_cast<std::uintptr_t>(end) % kPage - kDeepest, kDeepest, MADV_DONTNEED);
 }
 
 }  // namespace

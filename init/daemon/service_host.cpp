@@ -123,11 +123,19 @@ bool ServiceHost::send_stop_signal(UnitIndex index) {
 void ServiceHost::send_signal(UnitIndex index, int signal) { signal_process(running_[index].process, signal); }
 
 void ServiceHost::kill_all(UnitIndex index) {
-    const Running& running = running_[index];
     const bool whole = supervisor_->graph().at(index).unit.kill != KillMode::process;
-    if (!whole || !running.has_cgroup || !cgroup_of(index).kill()) {
-        signal_process(running.process, SIGKILL);
+    if (!whole || !kill_cgroup(index)) {
+        signal_process(running_[index].process, SIGKILL);
     }
+}
+
+bool ServiceHost::kill_cgroup(UnitIndex index) {
+    Running& running = running_[index];
+    if (!running.has_cgroup) {
+        return false;
+    }
+    running.cgroup_was_killed = true;
+    return cgroup_of(index).kill().has_value();
 }
 
 void ServiceHost::clear(UnitIndex index) {
@@ -137,14 +145,13 @@ void ServiceHost::clear(UnitIndex index) {
     forget_process(running);
     const Cgroup cgroup = cgroup_of(index);
     if (mode == KillMode::process || !running.has_cgroup || !cgroup.populated()) {
-        remove_cgroup(index);
-        supervisor_->on_emptied(index);
+        emptied(index);
         return;
     }
     if (mode == KillMode::cgroup && !supervisor_->service(index).force_killed) {
         signal_cgroup(cgroup, running.process, supervisor_->graph().at(index).unit.stop_signal);
     } else {
-        (void)cgroup.kill();
+        (void)kill_cgroup(index);
     }
     if (auto events = cgroup.open_events()) {
         (void)watch(index, WatchKind::cgroup_events, std::move(*events), EPOLLPRI);
@@ -152,17 +159,27 @@ void ServiceHost::clear(UnitIndex index) {
     on_cgroup_event(index);  // it may have emptied before it was watched
 }
 
-/// Also what the service made below it. A cgroup that was killed is never used again: some kernels (6.18) kill whatever
-/// is cloned into it from then on.
+/// A service that is started again finds its cgroup as it was, but for one that was killed: some kernels (6.18) kill
+/// whatever is cloned into it from then on.
+void ServiceHost::emptied(UnitIndex index) {
+    if (running_[index].cgroup_was_killed) {
+        remove_cgroup(index);
+    }
+    supervisor_->on_emptied(index);
+}
+
+/// Also what the service made below it.
 void ServiceHost::remove_cgroup(UnitIndex index) {
     Running& running = running_[index];
     if (running.has_cgroup) {
         remove_cgroup_tree(cgroup_of(index).path());
         running.has_cgroup = path_exists(cgroup_of(index).path());
+        running.cgroup_was_killed = running.has_cgroup && running.cgroup_was_killed;
     }
 }
 
 void ServiceHost::on_child(pid_t pid, int code, int status) {
+    launcher_.ended(pid);
     hear_starts();  // a process that could not run its program ends as well
     const auto index = pids_.find(pid);
     if (!index) {
@@ -227,6 +244,9 @@ void ServiceHost::changed(UnitIndex index, State before) {
             break;
         case State::stopped: console_.line(concat("stopped  ", column)); break;
         default: break;
+    }
+    if (at_rest(service.state)) {
+        remove_cgroup(index);
     }
     if (service.state == State::stopped || service.state == State::failed) {
         end_watch(index, WatchKind::listener);

@@ -92,6 +92,7 @@ class ServiceHost : public Platform {
         std::vector<Fd> listeners;
         unsigned oom_kills_before = 0;
         bool has_cgroup = false;
+        bool cgroup_was_killed = false;
     };
 
     // service_start.cpp
@@ -115,7 +116,9 @@ class ServiceHost : public Platform {
     void on_notification(UnitIndex index);
     [[nodiscard]] bool notification_waits(UnitIndex index);
     void on_cgroup_event(UnitIndex index);
+    void emptied(UnitIndex index);
     void remove_cgroup(UnitIndex index);
+    bool kill_cgroup(UnitIndex index);
     void on_main_process(UnitIndex index);
     void on_readiness_line(UnitIndex index);
     void on_connection(UnitIndex index);

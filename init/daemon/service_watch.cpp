@@ -105,8 +105,7 @@ void ServiceHost::on_cgroup_event(UnitIndex index) {
         return;
     }
     end_watches(index);
-    remove_cgroup(index);
-    supervisor_->on_emptied(index);
+    emptied(index);
 }
 
 // -- sd_notify --------------------------------------------------------------------------------------------------------

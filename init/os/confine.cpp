@@ -85,9 +85,8 @@ FailedStep confine_file_system(const Confinement& confinement) {
         return step("get a mount namespace of its own", done);
     }
     for (const char* const path : {"/tmp", "/var/tmp"}) {
-        done = confinement.private_tmp
-                   ? raw_call(SYS_mount, "tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")
-                   : 0;
+        done = confinement.private_tmp ? raw_call(SYS_mount, "tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")
+                                       : 0;
         if (done < 0 && done != -ENOENT) {
             return step("mount its own /tmp and /var/tmp", done);
         }

@@ -155,8 +155,8 @@ Status Launcher::find_place(Launch& launch) {
     collect();
     if (under_way_.size() == outputs_.size()) {
         if (!wait(kPatience)) {
-            return std::unexpected(
-                Error(concat(under_way_.size(), " other programs are being started and none of them runs yet"), EAGAIN));
+            return std::unexpected(Error(
+                concat(under_way_.size(), " other programs are being started and none of them runs yet"), EAGAIN));
         }
         collect();
     }
@@ -218,12 +218,19 @@ long Launcher::clone(Launch& launch, int& pidfd) {
     child.clears_signals = true;
     child.shares_table = false;
     child.cgroup_directory = launch.plan.cgroup_directory;
-    return thole_clone(kAlways | SIGCHLD, stack_of(launch) + kStackSize, &pidfd, &launch.under_way, child_main, &child);
+    long fallback = -EINVAL;
+    for (const std::uint64_t flags : {kAlways, kAlways & ~std::uint64_t{CLONE_PIDFD}}) {  // gVisor knows no pidfd
+        if (fallback == -EINVAL) {
+            fallback = thole_clone(flags | SIGCHLD, stack_of(launch) + kStackSize, &pidfd, &launch.under_way,
+                                   child_main, &child);
+        }
+    }
+    return fallback;
 }
 
 void Launcher::collect() {
     for (auto at = under_way_.begin(); at != under_way_.end();) {
-        Launch& launch = **at;
+        const Launch& launch = **at;
         if (launch.under_way.load(std::memory_order_acquire) != 0) {
             ++at;
             continue;
@@ -273,6 +280,14 @@ bool Launcher::wait(Milliseconds at_most) {
         ::syscall(SYS_futex, &word, FUTEX_WAIT, 1, &time, nullptr, 0);
     }
     return true;
+}
+
+void Launcher::ended(pid_t pid) {
+    for (const auto& launch : under_way_) {
+        if (launch->pid == pid) {
+            launch->under_way.store(0);
+        }
+    }
 }
 
 Instant Launcher::oldest() const { return under_way_.front()->began; }

@@ -49,6 +49,9 @@ class Launcher {
     /// Waits until the oldest launch has ended; false where it did not in that time.
     bool wait(Milliseconds at_most);
 
+    /// A process was reaped: its launch is over, even where the kernel has not said so (some do not after a core dump).
+    void ended(pid_t pid);
+
     /// Nothing is under way.
     [[nodiscard]] bool idle() const { return under_way_.empty(); }
 
@@ -59,14 +62,14 @@ class Launcher {
     struct Launch;
 
     Status find_place(Launch& launch);
-    Status prepare(Launch& launch);
+    static Status prepare(Launch& launch);
     void place_descriptors(Launch& launch);
     long clone(Launch& launch, int& pidfd);
     [[nodiscard]] char* stack_of(const Launch& launch) const;
     void collect();
 
     Fd null_;
-    std::vector<Fd> outputs_;  // one a launch
+    std::vector<Fd> outputs_;                         // one a launch
     std::vector<std::unique_ptr<Launch>> under_way_;  // oldest first
     std::vector<Outcome> outcomes_;
     std::uint32_t taken_ = 0;  // a bit for each launch's place

@@ -26,7 +26,7 @@ struct SpawnPlan {
     int nice = 0;
 };
 
-/// The plan's program: itself where its name has a slash, else where the plan's PATH has it; the name where nothing has.
+/// The plan's program: its name where that has a slash, else where the plan's PATH has it; the name where nothing has.
 std::string find_program(const SpawnPlan& plan);
 
 /// The value of NAME in a list of NAME=value.

@@ -1,113 +1,17 @@
 // The logger as it runs: a process with its writer, real pipes, real files.
 #include <doctest/doctest.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <array>
-#include <csignal>
 
-#include "base/text.hpp"
-#include "log/log_channel.hpp"
 #include "log/log_line.hpp"
-#include "log/log_ring.hpp"
-#include "log/logger.hpp"
 #include "log/tail.hpp"
-#include "log_places_of.hpp"
-#include "os/file.hpp"
+#include "logger_scene.hpp"
 
 using namespace thole;
 
 namespace {
-
-/// Waits until it is so; what it waits for is another process.
-template <typename Look>
-void wait_for(Look look) {
-    const Instant limit = now() + Milliseconds(60'000);
-    while (!look() && now() < limit) {
-        ::poll(nullptr, 0, 5);
-    }
-    REQUIRE(look());
-}
-
-/// A logger process and the channel that PID 1 would have.
-class Scene {
-   public:
-    Scene() : places(places_in(folder)) { settings.places = places; }
-    ~Scene() { end(); }
-    Scene(const Scene&) = delete;
-    Scene& operator=(const Scene&) = delete;
-
-    void start() {
-        const Fd theirs = std::move(channel.connect().value());
-        logger = ::fork();
-        if (logger == 0) {
-            // As spawn() leaves it: the connection and nothing else.
-            ::dup2(theirs.get(), 3);
-            for (int number = 4; number < 4096; ++number) {
-                ::close(number);
-            }
-            settings.connection = 3;
-            ::_exit(run_logger(settings));
-        }
-    }
-
-    /// Until the logger has put everything on disk.
-    void end() {
-        if (logger > 0) {
-            channel.disconnect();
-            ::waitpid(logger, &status, 0);
-            logger = -1;
-        }
-    }
-
-    void kill_logger() {
-        ::kill(logger, SIGKILL);
-        ::waitpid(logger, nullptr, 0);
-        logger = -1;
-    }
-
-    [[nodiscard]] pid_t writer() const {
-        while (true) {
-            const auto children = read_file(concat("/proc/", logger, "/task/", logger, "/children"));
-            const auto words = children ? split_words(*children) : std::vector<std::string_view>();
-            if (!words.empty()) {
-                return static_cast<pid_t>(parse_integer(words[0], 1, INT32_MAX).value_or(-1));
-            }
-        }
-    }
-
-    /// Stops the writer in its tracks, as a disk that does not answer does.
-    [[nodiscard]] pid_t stop_writer() const {
-        const pid_t stopped = writer();
-        ::kill(stopped, SIGSTOP);
-        wait_for([&] {
-            return read_file(concat("/proc/", stopped, "/stat")).value_or("").find(") T ") != std::string::npos;
-        });
-        return stopped;
-    }
-
-    void write(std::string_view name, std::string_view text) const {
-        REQUIRE(write_all(channel.output_of(name), text, name));
-    }
-
-    [[nodiscard]] std::string file(std::string_view name) const {
-        return read_file(places.file(name), SIZE_MAX).value_or("");
-    }
-    [[nodiscard]] std::string ring(std::string_view name) const {
-        const auto content = read_ring(places.ring(name), boot_number());
-        return content ? content->text : "";
-    }
-
-    TemporaryFolder folder;
-    LogPlaces places;
-    LoggerSettings settings;
-    LogChannel channel;
-    pid_t logger = -1;
-    int status = -1;
-};
 
 /// How many of a log's lines are there, and how many it says to be lost.
 struct Count {
@@ -155,7 +59,7 @@ Milliseconds write_for(int fd, Milliseconds time, std::int64_t& lines) {
 }  // namespace
 
 TEST_CASE("logger: what services say is in the ring at once and on disk at the end") {
-    Scene scene;
+    LoggerScene scene;
     REQUIRE(scene.channel.add("a", 1 << 20, 2));
     scene.channel.write_own("early");
     scene.start();
@@ -176,7 +80,7 @@ TEST_CASE("logger: what services say is in the ring at once and on disk at the e
 }
 
 TEST_CASE("logger: everything that was read is on disk at the end, of every service") {
-    Scene scene;
+    LoggerScene scene;
     for (int number = 0; number < 50; ++number) {
         REQUIRE(scene.channel.add(concat("s", number), 1 << 20, 2));
     }
@@ -202,7 +106,7 @@ TEST_CASE("logger: everything that was read is on disk at the end, of every serv
 }
 
 TEST_CASE("logger: a thousand pipes reach it, those too that its socket had no room for") {
-    Scene scene;
+    LoggerScene scene;
     for (int number = 0; number < 1000; ++number) {
         REQUIRE(scene.channel.add(concat("s", number), 1 << 20, 2));
     }
@@ -225,7 +129,7 @@ TEST_CASE("logger: a thousand pipes reach it, those too that its socket had no r
 }
 
 TEST_CASE("logger: with an event loop the rest of the pipes goes by itself") {
-    Scene scene;
+    LoggerScene scene;
     auto loop = std::move(EventLoop::make().value());
     scene.channel.attach(loop);
     for (int number = 0; number < 1000; ++number) {
@@ -239,7 +143,7 @@ TEST_CASE("logger: with an event loop the rest of the pipes goes by itself") {
 }
 
 TEST_CASE("logger: a writer that is stuck blocks no service, loses others nothing, and the loss is counted and said") {
-    Scene scene;
+    LoggerScene scene;
     for (const char* name : {"flood", "quiet"}) {
         REQUIRE(scene.channel.add(name, 1 << 30, 2));
     }
@@ -264,7 +168,7 @@ TEST_CASE("logger: a writer that is stuck blocks no service, loses others nothin
 }
 
 TEST_CASE("logger: a hundred megabytes go through, whole or counted, and others are not held up") {
-    Scene scene;
+    LoggerScene scene;
     for (const char* name : {"flood", "quiet"}) {
         REQUIRE(scene.channel.add(name, INT64_C(1) << 30, 2));
     }
@@ -304,7 +208,7 @@ TEST_CASE("logger: a hundred megabytes go through, whole or counted, and others 
 }
 
 TEST_CASE("logger: when the writer dies, another goes on with what is in the queue") {
-    Scene scene;
+    LoggerScene scene;
     REQUIRE(scene.channel.add("a", 1 << 20, 2));
     scene.start();
     scene.write("a", "one\n");
@@ -321,7 +225,7 @@ TEST_CASE("logger: when the writer dies, another goes on with what is in the que
 }
 
 TEST_CASE("logger: when the logger dies, the next takes the pipes and the rings over") {
-    Scene scene;
+    LoggerScene scene;
     REQUIRE(scene.channel.add("a", 1 << 20, 2));
     scene.start();
     scene.write("a", "one\n");
@@ -338,7 +242,7 @@ TEST_CASE("logger: when the logger dies, the next takes the pipes and the rings 
 }
 
 TEST_CASE("logger: a stuck disk holds the end up for two seconds at the most") {
-    Scene scene;
+    LoggerScene scene;
     REQUIRE(scene.channel.add("a", 1 << 20, 2));
     scene.start();
     scene.write("a", "one\n");
@@ -354,7 +258,7 @@ TEST_CASE("logger: a stuck disk holds the end up for two seconds at the most") {
 }
 
 TEST_CASE("logger: it does not heed SIGTERM") {
-    Scene scene;
+    LoggerScene scene;
     REQUIRE(scene.channel.add("a", 1 << 20, 2));
     scene.start();
     scene.write("a", "one\n");
@@ -368,7 +272,7 @@ TEST_CASE("logger: it does not heed SIGTERM") {
 }
 
 TEST_CASE("logger: a service that is removed is read to its end, and may come again") {
-    Scene scene;
+    LoggerScene scene;
     REQUIRE(scene.channel.add("a", 1 << 20, 2));
     scene.start();
     const Fd service(::dup(scene.channel.output_of("a")));
@@ -384,7 +288,7 @@ TEST_CASE("logger: a service that is removed is read to its end, and may come ag
 }
 
 TEST_CASE("logger: other figures hold from then on") {
-    Scene scene;
+    LoggerScene scene;
     REQUIRE(scene.channel.add("a", 1 << 20, 2));
     scene.start();
     scene.write("a", std::string(2000, 'x') + "\n");
@@ -394,41 +298,4 @@ TEST_CASE("logger: other figures hold from then on") {
     scene.end();
     CHECK(path_exists(scene.places.file("a") + ".1"));
     CHECK(count_lines(scene.file("a")) == 2);
-}
-
-TEST_CASE("log channel: PID 1's own messages never wait, and a loss is said") {
-    LogChannel channel;
-    const std::string line(1000, 'x');
-    for (int count = 0; count < 1000; ++count) {
-        channel.write_own(line);
-    }
-    CHECK(channel.connect());
-    LogChannel unheard;  // its lines lie in the pipe
-    unheard.write_own(std::string(10'000, 'y'));
-    unheard.write_own("short");
-}
-
-TEST_CASE("log channel: names are found among a thousand, added and removed in any order") {
-    LogChannel channel;
-    for (int number = 0; number < 300; ++number) {
-        REQUIRE(channel.add(concat("s", number * 7919 % 300), 1 << 20, 2));
-    }
-    for (int number = 0; number < 300; ++number) {
-        CHECK(channel.output_of(concat("s", number)) >= 0);
-    }
-    CHECK(channel.output_of("s") == -1);
-    CHECK(channel.output_of("zz") == -1);
-    for (int number = 0; number < 300; number += 2) {
-        channel.remove(concat("s", number));
-    }
-    for (int number = 0; number < 300; ++number) {
-        CHECK((channel.output_of(concat("s", number)) >= 0) == (number % 2 == 1));
-    }
-}
-
-TEST_CASE("log channel: the logger's command says what it is to do") {
-    CHECK(logger_command({}) == std::vector<std::string>{"/proc/self/exe", "logger"});
-    const LogOptions options{"udp:127.0.0.1:514", "json", true};
-    CHECK(logger_command(options) == std::vector<std::string>{"/proc/self/exe", "logger", "--kernel", "--forward",
-                                                              "udp:127.0.0.1:514", "--format", "json"});
 }
