@@ -97,7 +97,8 @@ Status complete_hosts(const std::string& path, std::string_view node_name, std::
         return write_file(path, hosts_text(node_name, address), 0644);
     }
     for (const auto line : split(*text, '\n')) {
-        if (std::ranges::contains(split_words(line), node_name)) {
+        const auto words = split_words(line);
+        if (std::ranges::find(words, node_name) != words.end()) {
             return {};
         }
     }

@@ -59,6 +59,8 @@ class Options:
     command: tuple[str, ...] = ("/sbin/init",)
     environment: Mapping[str, str] = field(default_factory=dict)
     volumes: Mapping[str, str] = field(default_factory=dict)  # place in the machine by place in the container
+    tmpfs: tuple[str, ...] = ()
+    own_cgroups: bool = False  # writable, as podman makes them where the command is an init
     refused: str = ""  # the error with which clone3 is refused, as by a profile of before 2021
 
 
@@ -183,11 +185,12 @@ def mounts(options: Options) -> list[dict[str, Any]]:
         ("/dev", "tmpfs", "tmpfs", ["nosuid", "strictatime", "mode=755", "size=65536k"]),
         ("/dev/pts", "devpts", "devpts", ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]),
         ("/sys", "sysfs", "sysfs", [*plain, writable]),
-        ("/sys/fs/cgroup", "cgroup", "cgroup", [*plain, writable]),
+        ("/sys/fs/cgroup", "cgroup", "cgroup", [*plain, "rw" if options.own_cgroups else writable]),
         ("/dev/mqueue", "mqueue", "mqueue", plain),
         ("/dev/shm", "tmpfs", "shm", [*plain, "mode=1777", "size=67108864"]),
     ]
     listed += [(f"/etc/{name}", "bind", f"FOLDER/{name}", ["rbind", "rprivate"]) for name in FROM_ENGINE]
+    listed += [(target, "tmpfs", "tmpfs", plain) for target in options.tmpfs]
     listed += [(target, "bind", source, ["rbind", "rprivate"]) for target, source in options.volumes.items()]
     return [
         {"destination": target, "type": kind, "source": source, "options": list(flags)} for target, kind, source, flags in listed

@@ -98,6 +98,7 @@ def test_unprivileged(make: Make, machine: Machine) -> None:
     information = container.info()
     assert (information["container"], information["cgroup2"], information["kmsg"]) == ("1", "0", "fifo")
     assert container.units()["speaker"].status == "mine"
+    assert container.exec("/usr/bin/thole", "status", "web", "speaker").code == 0
     assert f"NODE_ADDRESS={ADDRESS}\n" in container.read("/run/thole/node.env")
     check_engines_files(container)
     check_idle(container, machine)
@@ -151,6 +152,21 @@ def test_privileged(make: Make, machine: Machine) -> None:
     # `docker exec` goes beside PID 1, as the container's own cgroup holds no process any more.
     assert container.exec("/usr/bin/actor", "show", "/proc/self/cgroup").stdout == "0::/init.scope\n"
     check_stop(container)
+
+
+@case(0, "oci-container-as-podman-makes-it-for-an-init", only="vm")
+def test_podman(make: Make, machine: Machine) -> None:
+    """`podman run IMAGE /sbin/init`: no privileges, but cgroups to use, memory at /run and /tmp, and SIGRTMIN+3 at the end."""
+    container = make(SERVICES, own_cgroups=True, tmpfs=("/run", "/tmp")).run()
+    container.wait_console("ready    speaker")
+    check_console(container)
+    assert not re.search("cgroup|mount ", container.console())
+    web = container.units()["web"].pid
+    assert (container.cgroup_of(1), container.cgroup_of(web)) == ("/init.scope", "/services/web")
+    limit = f"/sys/fs/cgroup/docker/{container.name}/services/web/memory.max"
+    assert machine.read(limit).strip() == str(64 << 20)
+    container.kill(SIGNALS["SIGRTMIN+3"])
+    assert container.wait_end(STOP_TIME) == 0
 
 
 @case(0, "oci-container-with-its-hosts-cgroups", only="vm")
@@ -254,9 +270,10 @@ def test_clone3_refused(make: Make, machine: Machine, error: str) -> None:
 
 @case(0, "oci-container-with-a-terminal", only="vm")
 def test_terminal(make: Make, machine: Machine) -> None:
-    """`docker run -t`: PID 1 speaks on /dev/console, which is the terminal."""
-    container = make(SERVICES, terminal=True).run()
+    """`docker run -t --tmpfs /run --tmpfs /tmp`: PID 1 speaks on /dev/console, which is the terminal."""
+    container = make(SERVICES, terminal=True, tmpfs=("/run", "/tmp")).run()
     container.wait_console("ready    speaker")
+    assert "mount " not in container.console()
     check_console(container)
     container.kill(signal.SIGTERM)
     container.wait_console("bye")
