@@ -23,7 +23,7 @@ int open_console() {
     return fd >= 0 ? fd : ::open("/proc/self/fd/2", kFlags);
 }
 
-Console::Console(Fd fd) : fd_(std::move(fd)), line_end_(::isatty(fd_.get()) != 0 ? "\r\n" : "\n") {}
+Console::Console(Fd fd) : fd_(std::move(fd)), line_end_(fd_ && ::isatty(fd_.get()) != 0 ? "\r\n" : "\n") {}
 
 Console Console::open() { return Console(Fd(open_console())); }
 

@@ -29,16 +29,18 @@ LIBRARIES = ("usr/lib/x86_64-linux-gnu", "usr/lib64")
 
 # Docker's profile for `docker run` without options: moby, oci/caps/defaults.go, oci/defaults.go and profiles/seccomp.
 CAPABILITIES = (
-    "CHOWN DAC_OVERRIDE FSETID FOWNER MKNOD NET_RAW SETGID SETUID SETFCAP SETPCAP NET_BIND_SERVICE SYS_CHROOT KILL AUDIT_WRITE"
+    "CHOWN DAC_OVERRIDE FSETID FOWNER MKNOD NET_RAW SETGID SETUID SETFCAP SETPCAP NET_BIND_SERVICE SYS_CHROOT KILL "
+    "AUDIT_WRITE"
 )
 MORE_CAPABILITIES = (
-    "DAC_READ_SEARCH LINUX_IMMUTABLE NET_BROADCAST NET_ADMIN IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_PTRACE SYS_PACCT "
-    "SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG LEASE AUDIT_CONTROL MAC_OVERRIDE MAC_ADMIN SYSLOG "
-    "WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE"
+    "DAC_READ_SEARCH LINUX_IMMUTABLE NET_BROADCAST NET_ADMIN IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_PTRACE "
+    "SYS_PACCT SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG LEASE AUDIT_CONTROL MAC_OVERRIDE "
+    "MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE"
 )
 MASKED = (
-    "/proc/asound", "/proc/acpi", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list",
-    "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware", "/sys/devices/virtual/powercap",
+    "/proc/asound", "/proc/acpi", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
+    "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware",
+    "/sys/devices/virtual/powercap",
 )  # fmt: skip
 READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 NAMESPACES = ("mount", "uts", "ipc", "pid", "network")
@@ -193,7 +195,8 @@ def mounts(options: Options) -> list[dict[str, Any]]:
     listed += [(target, "tmpfs", "tmpfs", plain) for target in options.tmpfs]
     listed += [(target, "bind", source, ["rbind", "rprivate"]) for target, source in options.volumes.items()]
     return [
-        {"destination": target, "type": kind, "source": source, "options": list(flags)} for target, kind, source, flags in listed
+        {"destination": target, "type": kind, "source": source, "options": list(flags)}
+        for target, kind, source, flags in listed
     ]
 
 
@@ -224,12 +227,12 @@ class Container:
         files[f"{self.folder}/hostname"] = f"{HOST_NAME}\n"
         files[f"{self.folder}/hosts"] = f"127.0.0.1\tlocalhost\n10.9.8.7\tdatabase\n{ADDRESS}\t{HOST_NAME}\n"
         files[f"{self.folder}/resolv.conf"] = "nameserver 127.0.0.11\noptions ndots:0\n"
-        text = json.dumps(profile(self.options, self._devices()))
-        files[f"{self.folder}/config.json"] = text.replace("/docker/NAME", f"/docker/{self.name}").replace("FOLDER", self.folder)
+        text = json.dumps(profile(self.options, self._devices())).replace("/docker/NAME", f"/docker/{self.name}")
+        files[f"{self.folder}/config.json"] = text.replace("FOLDER", self.folder)
         self.machine.agent.write_many(files)
 
     def _devices(self) -> list[dict[str, Any]]:
-        """All devices of the machine, as --privileged gives them, but the console. None is opened: some would begin to count."""
+        """All devices of the machine but the console, as --privileged gives them; none is opened, not the watchdogs."""
         devices = []
         there = set(self.machine.names("/dev")) - {"console"}
         for folder, kind in (("/sys/dev/char", "c"), ("/sys/dev/block", "b")):
@@ -242,11 +245,14 @@ class Container:
                     devices.append({"path": f"/dev/{name}", **mode})
         return devices
 
-    # -- docker run, stop, kill, exec -----------------------------------------------------------------------------------
+    # -- docker run, stop, kill, exec --------------------------------------------------------------------------------
 
     def run(self) -> Container:
-        """`docker run`: runc in the foreground, which ends as the container ends. With a terminal it goes into the background and
-        hands the terminal over; what the container says there comes from the one who took it."""
+        """`docker run`: runc in the foreground, which ends as the container ends.
+
+        With a terminal it goes into the background and hands the terminal over; what the container says there comes
+        from the one who took it.
+        """
         words = ["run", "--bundle", self.folder]
         if self.options.terminal:
             socket = f"{self.folder}/terminal"
@@ -284,7 +290,7 @@ class Container:
             self.command.wait(PATIENCE)
         self.machine.act("umount", self.root)
 
-    # -- what can be seen of it ------------------------------------------------------------------------------------------
+    # -- what can be seen of it --------------------------------------------------------------------------------------
 
     def console(self) -> str:
         """`docker logs`: what PID 1 has said."""

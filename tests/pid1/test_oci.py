@@ -29,7 +29,8 @@ SIGNALS = {"SIGTERM": signal.SIGTERM, "SIGINT": signal.SIGINT, "SIGPWR": signal.
 @pytest.fixture(scope="module")
 def container_host(build: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[VmMachine]:
     """A VM with runc, and a disk for its containers."""
-    machine = VmMachine(build, tmp_path_factory.mktemp("oci"), {}, Boot(data_disk=True), lambda root: install(root, build))
+    folder = tmp_path_factory.mktemp("oci")
+    machine = VmMachine(build, folder, {}, Boot(data_disk=True), lambda root: install(root, build))
     machine.act("make-directory", PLACE)
     yield machine
     machine.end()
@@ -106,7 +107,7 @@ def test_unprivileged(make: Make, machine: Machine) -> None:
 
 
 def check_engines_files(container: Container) -> None:
-    """Name and files are what the engine made; a name server that pods cannot reach is left out of the node's own list."""
+    """Name and files are what the engine made; the node's own list has no name server that pods cannot reach."""
     assert container.exec("/usr/bin/actor", "show", "/proc/sys/kernel/hostname").stdout.strip() == HOST_NAME
     assert container.read("/etc/hosts") == container.machine.read(f"{container.folder}/hosts")
     assert "database" in container.read("/etc/hosts")
@@ -117,7 +118,7 @@ def check_engines_files(container: Container) -> None:
 
 
 def check_idle(container: Container, machine: Machine) -> None:
-    """PID 1 sleeps while nothing happens: the machine around it does a good deal meanwhile, none of it for the container."""
+    """PID 1 sleeps while nothing happens, though the machine around it does a good deal meanwhile."""
     pid = container.pid()
     before = switches(machine, pid)
     for _ in range(20):
@@ -132,10 +133,11 @@ def switches(machine: Machine, pid: int) -> list[str]:
 
 @case(0, "oci-privileged-container", only="vm")
 def test_privileged(make: Make, machine: Machine) -> None:
-    """As `docker run --privileged` makes it: PID 1 in /init.scope, services in cgroups of their own with controllers."""
+    """As `docker run --privileged` makes it: PID 1 in /init.scope, services in cgroups with controllers."""
     secret = f"{PLACE}/secret"
     machine.write(secret, "a secret\n")
-    container = make({**SERVICES, "sysctl.conf": SETTINGS}, privileged=True, volumes={"/run/secrets/word": secret}).run()
+    volumes = {"/run/secrets/word": secret}
+    container = make({**SERVICES, "sysctl.conf": SETTINGS}, privileged=True, volumes=volumes).run()
     container.wait_console("ready    speaker")
     check_console(container)
     web = container.units()["web"].pid
@@ -156,7 +158,7 @@ def test_privileged(make: Make, machine: Machine) -> None:
 
 @case(0, "oci-container-as-podman-makes-it-for-an-init", only="vm")
 def test_podman(make: Make, machine: Machine) -> None:
-    """`podman run IMAGE /sbin/init`: no privileges, but cgroups to use, memory at /run and /tmp, and SIGRTMIN+3 at the end."""
+    """`podman run IMAGE /sbin/init`: cgroups without privileges, memory at /run and /tmp, SIGRTMIN+3 at the end."""
     container = make(SERVICES, own_cgroups=True, tmpfs=("/run", "/tmp")).run()
     container.wait_console("ready    speaker")
     check_console(container)
@@ -190,7 +192,8 @@ def test_host_cgroups(make: Make, machine: Machine, privileged: bool) -> None:
 def test_signals(make: Make, machine: Machine) -> None:
     """Each of the signals that engines send ends services in order, and the container with 0."""
     for name, number in SIGNALS.items():
-        container = make({"slow": unit("slow-term 300", "post-stop = /usr/bin/actor write-file /var/ended in-order")}).run()
+        ended = "post-stop = /usr/bin/actor write-file /var/ended in-order"
+        container = make({"slow": unit("slow-term 300", ended)}).run()
         container.wait_console("ready    slow")
         begun = time.monotonic()
         container.kill(number)
@@ -224,7 +227,8 @@ def test_main_service(make: Make, machine: Machine) -> None:
     container = make({"job": unit("sleep-forever", "restart = never")}, environment=chosen).run()
     container.wait_console("ready    job")
     assert container.stop() == 128 + signal.SIGTERM
-    container = make({"job": unit("sleep-forever", "restart = always", "restart-delay = 10ms")}, environment=chosen).run()
+    restarted = unit("sleep-forever", "restart = always", "restart-delay = 10ms")
+    container = make({"job": restarted}, environment=chosen).run()
     container.wait_console("ready    job")
     first = container.units()["job"].pid
     assert container.exec("/usr/bin/actor", "signal", str(first), str(int(signal.SIGKILL))).code == 0

@@ -33,7 +33,14 @@ def check_reset(machine: Machine, bitten: bool) -> None:
     assert machine.wait_end(RESET) == 0
 
 
-@case(0, "watchdog-is-fed-and-does-not-bite-at-power-off", only="vm", own=True, boot=WITH_CARD, units={"slow": unit("slow-term 6000")})
+@case(
+    0,
+    "watchdog-is-fed-and-does-not-bite-at-power-off",
+    only="vm",
+    own=True,
+    boot=WITH_CARD,
+    units={"slow": unit("slow-term 6000")},
+)
 def test_fed(machine: Machine) -> None:
     """An idle PID 1 feeds it for much longer than its time; so does one that waits for services at power-off."""
     assert isinstance(machine, VmMachine)
@@ -93,7 +100,13 @@ def test_chipset(machine: Machine) -> None:
     check_reset(machine, bitten=True)
 
 
-@case(0, "watchdog-in-software", only="vm", own=True, boot=Boot(command_line=f"{SET} thole.node.watchdog-device=/dev/watchdog1"))
+@case(
+    0,
+    "watchdog-in-software",
+    only="vm",
+    own=True,
+    boot=Boot(command_line=f"{SET} thole.node.watchdog-device=/dev/watchdog1"),
+)
 def test_software(machine: Machine) -> None:
     """The kernel's own, for a machine that has none; the chipset's, which nobody opened, stays off."""
     machine.wait_console(r"watchdog /dev/watchdog1: resets")
@@ -114,7 +127,8 @@ def test_absent(machine: Machine) -> None:
     """Said on the console, and the node goes on."""
     machine.wait("plain", "ready")
     machine.wait_console(
-        r"watchdog cannot open /dev/no-such-watchdog: No such file or directory; this node runs without a hardware watchdog"
+        r"watchdog cannot open /dev/no-such-watchdog: No such file or directory; "
+        r"this node runs without a hardware watchdog"
     )
     assert machine.power_off() == 0
 

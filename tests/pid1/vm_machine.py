@@ -58,7 +58,12 @@ class VmMachine(Machine):
     kind = "vm"
 
     def __init__(
-        self, build: Path, folder: Path, units: Mapping[str, str], boot: Boot = Boot(), fill: Callable[[Path], None] | None = None
+        self,
+        build: Path,
+        folder: Path,
+        units: Mapping[str, str],
+        boot: Boot = Boot(),
+        fill: Callable[[Path], None] | None = None,
     ) -> None:
         """`fill` puts more into the tree, which is then for a machine of its own."""
         super().__init__()
@@ -73,7 +78,8 @@ class VmMachine(Machine):
         listener.listen(1)
         listener.settimeout(STARTED)
         port = escape(self._sockets / "agent")
-        extra = ["-chardev", f"socket,id=test,path={port}", "-device", f"virtserialport,chardev=test,name={PORT}", *boot.devices]
+        extra = ["-chardev", f"socket,id=test,path={port}", "-device", f"virtserialport,chardev=test,name={PORT}"]
+        extra += boot.devices
         config = VmConfig(
             artifacts=artifacts, folder=folder, name="pid1", memory=1024 * MIB, minimum_memory=256 * MIB, cpus=2,
             network=False, throwaway=True, data_size=MIB, reboots=False, deadline=DEADLINE,
