@@ -18,7 +18,7 @@ constexpr Command kCommands[] = {
      reload_command},
     {"enable", "[--json] [--now] NAME...", "start at every boot, and with --now at once", enable_command},
     {"disable", "[--json] [--now] NAME...", "start at no boot, and with --now stop", enable_command},
-    {"logs", "[-f] [-n LINES] [--since TIME] [--boot] NAME...", "the log of a service; thole and kernel are logs too",
+    {"logs", "[--json] [-f] [-n LINES] [--since TIME] [--boot] NAME...", "the log of a service; thole and kernel are logs too",
      [](const Call& call) { return logs_command(call.arguments); }, true},
     {"events", "[--json] [-f|--follow] [-n COUNT]", "changes of state as they happen", events_command},
     {"top", "[--json] [-n COUNT]", "CPU, memory, disk and processes of each service", top_command},

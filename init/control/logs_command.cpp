@@ -279,16 +279,18 @@ int logs_command(Arguments arguments) {
     const auto request = read_arguments(arguments);
     if (!request) {
         const bool usage = request.error().message.empty();
-        return usage ? complain_usage(kUsage) : (complain(request.error()), 2);
+        return usage ? complain_usage(kUsage) : (complain(request.error()), kWrongCall);
     }
     for (const std::string& name : request->names) {
         if (auto known = check_name(name, places); !known) {
-            return complain(known.error());
+            (void)complain(known.error());
+            return kNoSuchUnit;
         }
     }
     auto filter = make_filter(*request, places);
     if (!filter) {
-        return complain(filter.error());
+        (void)complain(filter.error());
+        return kWrongCall;
     }
     Merger merger(*request, places, std::move(*filter));
     if (request->follow) {
