@@ -47,12 +47,30 @@ Status tolerate(Console& console, Status status) {
     if (status || !runs_in_container()) {
         return status;
     }
-    console.line(concat("no right ", status.error().message, "; this container goes on without it"));
+    console.line(concat("container ", status.error().message, "; it goes on without"));
     return {};
 }
 
+/// False in a container whose engine keeps its cgroups for itself, as engines do for containers without privileges.
+Result<bool> prepare_cgroups(Console& console) {
+    const Status done = set_up_cgroups(console);
+    if (!done && !runs_in_container()) {
+        return std::unexpected(done.error());
+    }
+    if (!done) {
+        console.line(concat("cgroup   ", done.error().message,
+                            "; services of this container run without cgroups of their own: no limits, no accounting"));
+    }
+    return done.has_value();
+}
+
+struct Prepared {
+    KmsgKind kmsg = KmsgKind::device;
+    bool has_cgroups = true;
+};
+
 /// File systems, devices and cgroups: what does not depend on the configuration.
-Result<KmsgKind> prepare_machine(Console& console) {
+Result<Prepared> prepare_machine(Console& console) {
     if (auto mounted = mount_kernel_file_systems(console); !mounted) {
         return std::unexpected(mounted.error());
     }
@@ -70,10 +88,14 @@ Result<KmsgKind> prepare_machine(Console& console) {
         console.line(concat("kmsg     ", kmsg.error().message, ": this container has no kernel log"));
         kmsg = KmsgKind::fifo;
     }
-    if (auto cgroups = tolerate(console, set_up_cgroups(console)); !cgroups) {
-        return std::unexpected(cgroups.error());
+    if (!kmsg) {
+        return std::unexpected(kmsg.error());
     }
-    return kmsg;
+    const auto has_cgroups = prepare_cgroups(console);
+    if (!has_cgroups) {
+        return std::unexpected(has_cgroups.error());
+    }
+    return Prepared{*kmsg, *has_cgroups};
 }
 
 /// /etc and /var. In a container both belong to it already.
@@ -98,12 +120,14 @@ Status take_identity(Console& console, Booted& booted) {
         return std::unexpected(id.error());
     }
     booted.machine_id = std::move(*id);
-    booted.config.derive("node.name", derived_node_name(booted.machine_id), kMachineId);
+    const std::string own = booted.in_container ? container_name() : std::string();
+    booted.config.derive("node.name", own.empty() ? derived_node_name(booted.machine_id) : own,
+                         own.empty() ? kMachineId : "the container's host name");
     booted.node_name = booted.config.text("node.name");
     if (booted.in_container) {
         hide_host_uuid(console, booted.machine_id);
     }
-    return tolerate(console, write_identity("", booted.machine_id, booted.node_name));
+    return tolerate(console, write_identity("", booted.machine_id, booted.node_name, booted.in_container));
 }
 
 Status configure_node(Console& console, const Booted& booted) {
@@ -120,9 +144,9 @@ Status configure_node(Console& console, const Booted& booted) {
 }  // namespace
 
 Result<Booted> boot(Console& console) {
-    const auto kmsg = prepare_machine(console);
-    if (!kmsg) {
-        return std::unexpected(kmsg.error());
+    const auto prepared = prepare_machine(console);
+    if (!prepared) {
+        return std::unexpected(prepared.error());
     }
     const bool in_container = runs_in_container();
     // Read before the disk is touched, so that a mistake in it changes nothing there; then again with the disk's own
@@ -137,7 +161,7 @@ Result<Booted> boot(Console& console) {
     if (!config) {
         return std::unexpected(config.error());
     }
-    Booted booted{std::move(*config), {}, {}, in_container, *kmsg};
+    Booted booted{std::move(*config), {}, {}, in_container, prepared->kmsg, prepared->has_cgroups};
     if (auto known = take_identity(console, booted); !known) {
         return std::unexpected(known.error());
     }

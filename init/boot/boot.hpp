@@ -16,6 +16,7 @@ struct Booted {
     std::string machine_id;
     bool in_container = false;
     KmsgKind kmsg = KmsgKind::device;
+    bool has_cgroups = true;  // false in a container that may not use them
 };
 
 /// Mounts, cgroups, disk, configuration, identity, kernel settings, network, templates. An error means that the node

@@ -1,11 +1,13 @@
 #include "boot/cgroups.hpp"
 
+#include <sched.h>
 #include <sys/mount.h>
 
 #include <array>
 #include <string>
 
 #include "base/text.hpp"
+#include "boot/container.hpp"
 #include "os/cgroup.hpp"
 #include "os/file.hpp"
 
@@ -22,6 +24,23 @@ std::string root_file(std::string_view name) { return concat(kCgroupRoot, "/", n
 void make_writable() {
     const std::string root(kCgroupRoot);
     ::mount(nullptr, root.c_str(), nullptr, MS_REMOUNT | MS_BIND | MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr);
+}
+
+/// A container that shares its host's cgroup namespace (docker run --cgroupns=host) sees the host's cgroups at the
+/// root. They are not PID 1's to rearrange, nor to end with the container: it goes into a namespace of its own, whose
+/// root is the container's cgroup.
+Status leave_hosts_namespace() {
+    const std::string own = own_cgroup();
+    if (own == "/" || !path_exists(root_file("cgroup.controllers"))) {
+        return {};
+    }
+    const std::string root(kCgroupRoot);
+    // Bound and not mounted: the kernel refuses a file system at a place where it is mounted already.
+    if (::unshare(CLONE_NEWCGROUP) != 0 ||
+        ::mount((root + own).c_str(), root.c_str(), nullptr, MS_BIND, nullptr) != 0) {
+        return system_error("see anything but the host's cgroups at", root);
+    }
+    return {};
 }
 
 /// Only the real root may hold processes and hand controllers down; it alone has no cgroup.events.
@@ -86,7 +105,10 @@ void report_missing(Console& console) {
 }  // namespace
 
 Status set_up_cgroups(Console& console) {
-    if (!is_real_root()) {
+    if (runs_in_container()) {
+        if (auto left = leave_hosts_namespace(); !left) {
+            return left;
+        }
         make_writable();
     }
     if (auto left = leave_root(); !left) {

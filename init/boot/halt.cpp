@@ -121,13 +121,17 @@ std::vector<std::string> boxed(std::string_view message, std::size_t width) {
 }
 
 void halt(Console& console, std::string_view message) {
+    const bool in_container = runs_in_container();
     const std::string text =
-        concat("THIS NODE IS HALTED\n", message,
-               "\nCorrect the cause, then restart the node with ctrl-alt-del, or switch it off with the power button.");
+        in_container
+            ? concat("THIS CONTAINER CANNOT RUN\n", message, "\nCorrect the cause, then start the container again.")
+            : concat("THIS NODE IS HALTED\n", message,
+                     "\nCorrect the cause, then restart the node with ctrl-alt-del, or switch it off with the power "
+                     "button.");
     for (const std::string& line : boxed(text, kWidth)) {
         console.line(line);
     }
-    if (runs_in_container()) {
+    if (in_container) {
         ::_exit(1);
     }
     wait_for_person();

@@ -9,6 +9,7 @@
 #include <cerrno>
 
 #include "base/text.hpp"
+#include "config/value.hpp"
 #include "os/file.hpp"
 
 namespace thole {
@@ -77,27 +78,51 @@ Result<std::string> machine_id(const std::string& path) {
 
 std::string derived_node_name(std::string_view machine_id) { return concat("thole-", machine_id.substr(0, 6)); }
 
+std::string container_name() {
+    constexpr std::size_t kLongest = 63;  // as node.name
+    std::array<char, kLongest + 2> name{};
+    const bool known = ::gethostname(name.data(), name.size() - 1) == 0;
+    const std::string text(name.data());
+    return known && text != "localhost" && check_hostname(text, kLongest) ? text : std::string();
+}
+
 std::string hosts_text(std::string_view node_name, std::string_view address) {
     return concat("127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n",
                   address.empty() ? "127.0.1.1" : address, " ", node_name, "\n");
 }
 
-Status write_identity(const std::string& root, std::string_view id, std::string_view node_name) {
-    const std::array<std::pair<std::string_view, std::string>, 3> files{{
-        {"/etc/machine-id", concat(id, "\n")},
-        {"/etc/hostname", concat(node_name, "\n")},
-        {"/etc/hosts", hosts_text(node_name, "")},
-    }};
-    for (const auto& [path, content] : files) {
-        const mode_t mode = path == "/etc/machine-id" ? 0444 : 0644;
-        if (auto written = write_file(root + std::string(path), content, mode); !written) {
-            return written;
+Status complete_hosts(const std::string& path, std::string_view node_name, std::string_view address) {
+    const auto text = read_file(path);
+    if (!text) {
+        return write_file(path, hosts_text(node_name, address), 0644);
+    }
+    for (const auto line : split(*text, '\n')) {
+        const auto words = split_words(line);
+        if (std::ranges::find(words, node_name) != words.end()) {
+            return {};
         }
     }
-    if (root.empty() && ::sethostname(node_name.data(), node_name.size()) != 0) {
+    auto fd = open_file(path, O_WRONLY | O_APPEND);
+    const std::string more =
+        concat(text->ends_with('\n') ? "" : "\n", address.empty() ? "127.0.1.1" : address, " ", node_name, "\n");
+    return fd ? write_all(fd->get(), more, path) : Status(std::unexpected(fd.error()));
+}
+
+Status write_identity(const std::string& root, std::string_view id, std::string_view node_name, bool in_container) {
+    const std::string hosts = root + "/etc/hosts";
+    auto written = write_file(root + "/etc/machine-id", concat(id, "\n"), 0444);
+    if (written) {
+        written = write_file(root + "/etc/hostname", concat(node_name, "\n"), 0644);
+    }
+    if (written) {
+        written =
+            in_container ? complete_hosts(hosts, node_name, "") : write_file(hosts, hosts_text(node_name, ""), 0644);
+    }
+    const bool named = !root.empty() || (in_container && container_name() == node_name);
+    if (written && !named && ::sethostname(node_name.data(), node_name.size()) != 0) {
         return system_error("set the host name", node_name);
     }
-    return {};
+    return written;
 }
 
 }  // namespace thole

@@ -18,7 +18,14 @@ std::string derived_node_name(std::string_view machine_id);
 /// The text of /etc/hosts. Until the node has an address its name stands for 127.0.1.1.
 std::string hosts_text(std::string_view node_name, std::string_view address);
 
-/// Sets the host name and writes /etc/machine-id, /etc/hostname and /etc/hosts below `root`.
-Status write_identity(const std::string& root, std::string_view id, std::string_view node_name);
+/// In a container the hosts file is its engine's, with names that the engine was asked to put there: where it does not
+/// name the node yet it gets a line more.
+Status complete_hosts(const std::string& path, std::string_view node_name, std::string_view address);
+
+/// A container's own host name, where its engine has given it one that can be a node's name; else empty.
+std::string container_name();
+
+/// Writes /etc/machine-id, /etc/hostname and /etc/hosts below `root`, and sets the host name.
+Status write_identity(const std::string& root, std::string_view id, std::string_view node_name, bool in_container);
 
 }  // namespace thole

@@ -1,12 +1,14 @@
 #include "boot/kernel_settings.hpp"
 
 #include <sys/resource.h>
+#include <sys/statvfs.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 
 #include "base/text.hpp"
+#include "boot/container.hpp"
 #include "os/file.hpp"
 
 namespace thole {
@@ -24,10 +26,28 @@ std::string sysctl_path(const std::string& proc_sys, std::string_view key) {
     return concat(proc_sys, "/", path);
 }
 
+/// A container may not go above what its engine allows, but up to that.
 void raise_limit(Console& console, int which, rlim_t value, std::string_view name) {
-    const rlimit limit{value, value};
-    if (::setrlimit(which, &limit) != 0) {
-        console.line(concat("limits   ", name, " stays as it was: ", std::strerror(errno)));
+    const rlimit wanted{value, value};
+    if (::setrlimit(which, &wanted) == 0) {
+        return;
+    }
+    const int code = errno;
+    rlimit allowed{};
+    ::getrlimit(which, &allowed);
+    const rlimit most{allowed.rlim_max, allowed.rlim_max};
+    ::setrlimit(which, &most);
+    console.line(
+        concat("limits   ", name, " stays at ", static_cast<std::int64_t>(most.rlim_max), ": ", std::strerror(code)));
+}
+
+/// Says what could not be set, unless nothing can be.
+void report(Console& console, const std::string& failed) {
+    struct statvfs information{};
+    if (::statvfs("/proc/sys", &information) == 0 && (information.f_flag & ST_RDONLY) != 0) {
+        console.line("sysctl   /proc/sys is read-only: this container has its host's settings");
+    } else {
+        console.line(concat("sysctl   not set: ", failed));
     }
 }
 
@@ -55,12 +75,15 @@ Result<std::string> apply_sysctls(std::string_view file, std::string_view text, 
 }
 
 void set_sysctls(Console& console) {
+    if (runs_in_container() && !path_exists(kSysctlFile)) {
+        return;  // an image that asks for none
+    }
     const auto text = read_file(kSysctlFile);
     const auto failed = text ? apply_sysctls(kSysctlFile, *text, "/proc/sys") : std::unexpected(text.error());
     if (!failed) {
         console.line(concat("sysctl   ", failed.error().message));
     } else if (!failed->empty()) {
-        console.line(concat("sysctl   not set: ", *failed));
+        report(console, *failed);
     }
 }
 

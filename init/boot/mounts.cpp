@@ -57,6 +57,18 @@ bool is_mounted(std::string_view mountinfo, std::string_view target) {
     return false;
 }
 
+/// Something that a container's engine put below the target, such as /run/secrets: a file system over it would hide it.
+bool holds_mounts(std::string_view mountinfo, std::string_view target) {
+    const std::string below = concat(target, "/");
+    for (const auto line : split(mountinfo, '\n')) {
+        const auto words = split_words(line);
+        if (words.size() > 4 && words[4].starts_with(below)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int mount_code(const Mount& mount) {
     if (::mkdir(mount.target, 0755) != 0 && errno != EEXIST && errno != EROFS && errno != EPERM && errno != ENOENT) {
         return errno;
@@ -75,7 +87,8 @@ Status mount_one(Console& console, const Mount& mount) {
     if (mount.need == Need::must && !runs_in_container()) {
         return system_error("mount", what, code);
     }
-    console.line(concat("mount    no ", what, ": ", std::strerror(code)));
+    console.line(concat("mount    no ", what, ": ", std::strerror(code), "; ",
+                        path_exists(mount.target) ? "the directory serves as it is" : "it goes on without"));
     return {};
 }
 
@@ -87,7 +100,7 @@ Status mount_kernel_file_systems(Console& console) {
         if (mountinfo.empty()) {
             mountinfo = read_file("/proc/self/mountinfo").value_or("");
         }
-        if (is_mounted(mountinfo, mount.target)) {
+        if (is_mounted(mountinfo, mount.target) || (runs_in_container() && holds_mounts(mountinfo, mount.target))) {
             continue;
         }
         if (auto mounted = mount_one(console, mount); !mounted) {

@@ -16,7 +16,9 @@ constexpr std::array kKeys{
         .name = "name",
         .type = KeyType::hostname,
         .fallback = "",
-        .doc = "Name of the node: host name and Kubernetes node name. Empty: thole- and six digits of the machine-id.",
+        .doc = "Name of the node: host name and Kubernetes node name. Empty: in a container its host name, else thole- "
+               "and six "
+               "digits of the machine-id.",
         .environment = "NODE_NAME",
         .maximum = 63},
     Key{.section = "node",

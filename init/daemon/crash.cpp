@@ -45,7 +45,7 @@ const char* name_of(int number) {
 }
 
 void say(const char* text) {
-    const int fd = ::open("/dev/console", O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    const int fd = open_console();
     [[maybe_unused]] const auto written = ::write(fd, text, std::strlen(text));
     ::close(fd);
 }
@@ -102,9 +102,10 @@ class CrashedInit : public EventSource, public RequestHandler {
         if (::read(signals_.get(), &information, sizeof information) != static_cast<ssize_t>(sizeof information)) {
             return;
         }
-        if (information.ssi_signo == SIGTERM || information.ssi_signo == SIGPWR) {
+        const int number = static_cast<int>(information.ssi_signo);
+        if (number == SIGTERM || number == SIGPWR || number == kEnginesHalt) {
             going_down_ = PowerAction::power_off;
-        } else if (information.ssi_signo == SIGINT) {
+        } else if (number == SIGINT) {
             going_down_ = PowerAction::reboot;
         }
     }
@@ -130,7 +131,9 @@ class CrashedInit : public EventSource, public RequestHandler {
 
     [[noreturn]] void finish() {
         end_all_processes(console_, std::chrono::milliseconds(3000));
-        release_file_systems(console_);
+        if (!in_container_) {
+            release_file_systems(console_);
+        }
         power_down(*going_down_, in_container_, 1);
     }
 

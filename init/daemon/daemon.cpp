@@ -49,7 +49,7 @@ Daemon::Daemon(EventLoop loop, Console& console, Booted booted)
     : loop_(std::move(loop)),
       console_(console),
       booted_(std::move(booted)),
-      host_(loop_, console_, logs_, booted_.config, booted_.in_container),
+      host_(loop_, console_, logs_, booted_),
       button_(*this),
       clock_(*this) {}
 
@@ -93,7 +93,7 @@ Status Daemon::watch_signals() {
     for (const int number : {SIGCHLD, SIGTERM, SIGINT, SIGPIPE, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH, SIGPWR}) {
         ::sigaddset(&watched, number);
     }
-    ::sigaddset(&watched, SIGRTMIN + 3);  // what container engines send to an init that calls itself systemd's like
+    ::sigaddset(&watched, kEnginesHalt);
     if (::sigprocmask(SIG_SETMASK, &watched, nullptr) != 0) {
         return system_error("block", "signals");
     }
@@ -135,7 +135,9 @@ Status Daemon::open_log(const Unit& unit) { return logs_.add(unit.name, unit.log
 
 void Daemon::open_watchdog() {
     const auto time = parse_duration(booted_.config.text("node.watchdog"));
-    if (time && time->count() > 0) {
+    if (time && time->count() > 0 && booted_.in_container) {
+        console_.line("watchdog the device is the host's: node.watchdog is for machines, not for containers");
+    } else if (time && time->count() > 0) {
         watchdog_.open(console_, std::string(booted_.config.text("node.watchdog-device")), *time);
     }
 }
@@ -182,7 +184,7 @@ void Daemon::on_events(std::uint32_t /*events*/) {
 void Daemon::handle_signal(int number) {
     if (number == SIGCHLD) {
         reap();
-    } else if (number == SIGTERM || number == SIGPWR || number == SIGRTMIN + 3) {
+    } else if (number == SIGTERM || number == SIGPWR || number == kEnginesHalt) {
         request_shutdown(PowerAction::power_off, ::strsignal(number));
     } else if (number == SIGINT) {
         // On a machine the kernel's ctrl-alt-del, in a container somebody's ctrl-c.
@@ -280,8 +282,12 @@ void Daemon::finish() {
     watchdog_.prepare_shutdown();
     end_logger();
     end_all_processes(console_, kRemainderGrace);
-    release_file_systems(console_);
-    console_.line("the file systems are clean; bye");
+    if (booted_.in_container) {
+        console_.line("bye");
+    } else {
+        release_file_systems(console_);
+        console_.line("the file systems are clean; bye");
+    }
     power_down(*going_down_, booted_.in_container, exit_code_);
 }
 

@@ -48,9 +48,11 @@ void HardwareWatchdog::on_time() {
 }
 
 void HardwareWatchdog::prepare_shutdown() {
-    if (device_) {
-        int seconds = kShutdownSeconds;
-        (void)control(::ioctl, device_.get(), WDIOC_SETTIMEOUT, &seconds);
+    int seconds = kShutdownSeconds;
+    if (device_ && control(::ioctl, device_.get(), WDIOC_SETTIMEOUT, &seconds) != 0) {
+        int off = WDIOS_DISABLECARD;
+        (void)control(::ioctl, device_.get(), WDIOC_SETOPTIONS, &off);
+    } else if (device_) {
         feed();
     }
 }

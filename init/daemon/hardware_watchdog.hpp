@@ -21,8 +21,8 @@ class HardwareWatchdog {
     void on_time();
     [[nodiscard]] std::optional<Instant> next_deadline() const { return next_; }
 
-    /// For the way down, when the loop does not run any more: the device gets the longest time it takes and one meal,
-    /// so that a machine that cannot power off is reset.
+    /// For the way down, when the loop does not run any more: the device gets time enough for it and one meal, so that
+    /// a machine that cannot power off is reset. One that cannot be given so much is switched off.
     void prepare_shutdown();
 
    private:

@@ -168,8 +168,8 @@ std::string Daemon::info_lines() const {
     const auto boot_id = read_file("/proc/sys/kernel/random/boot_id");
     return concat("version=", program_version(), "\nboot=", trim(boot_id.value_or("")),
                   "\ncontainer=", booted_.in_container ? 1 : 0, "\nkmsg=", kmsg_name(booted_.kmsg),
-                  "\ncgroup2=", path_exists(concat(kCgroupRoot, "/cgroup.controllers")) ? 1 : 0,
-                  "\nconsole-lost=", console_.lost(), "\nunits=", supervisor_->graph().size(),
+                  "\ncgroup2=", booted_.has_cgroups ? 1 : 0, "\nconsole-lost=", console_.lost(),
+                  "\nunits=", supervisor_->graph().size(),
                   "\ngoing-down=", going_down_ ? kActions[static_cast<std::size_t>(*going_down_)] : "", "\n");
 }
 

@@ -62,6 +62,7 @@ int run_one_main(std::span<char*> arguments) {
         ::prctl(PR_SET_CHILD_SUBREAPER, 1);
     }
     ::signal(SIGPIPE, SIG_DFL);
+    ::signal(SIGCHLD, SIG_DFL);  // ignored, as some engine may leave it, it would never be heard of
     sigset_t all;
     sigset_t before;
     ::sigfillset(&all);

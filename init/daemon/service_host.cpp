@@ -18,14 +18,13 @@ constexpr int kMostLastWords = 16;
 
 }  // namespace
 
-ServiceHost::ServiceHost(EventLoop& loop, Console& console, LogChannel& logs, const NodeConfig& config,
-                         bool in_container)
+ServiceHost::ServiceHost(EventLoop& loop, Console& console, LogChannel& logs, const Booted& booted)
     : loop_(loop),
       console_(console),
       logs_(logs),
-      config_(config),
-      in_container_(in_container),
-      has_cgroup2_(path_exists(concat(kCgroupRoot, "/cgroup.controllers"))) {}
+      config_(booted.config),
+      in_container_(booted.in_container),
+      has_cgroups_(booted.has_cgroups) {}
 
 void ServiceHost::attach(Supervisor& supervisor, StateListener& listener) {
     supervisor_ = &supervisor;

@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "boot/boot.hpp"
 #include "config/node_config.hpp"
 #include "daemon/pid_table.hpp"
 #include "log/log_channel.hpp"
@@ -28,7 +29,7 @@ class StateListener {
 
 class ServiceHost : public Platform {
    public:
-    ServiceHost(EventLoop& loop, Console& console, LogChannel& logs, const NodeConfig& config, bool in_container);
+    ServiceHost(EventLoop& loop, Console& console, LogChannel& logs, const Booted& booted);
 
     /// Must be called once before the supervisor starts anything.
     void attach(Supervisor& supervisor, StateListener& listener);
@@ -136,7 +137,7 @@ class ServiceHost : public Platform {
     LogChannel& logs_;
     const NodeConfig& config_;
     bool in_container_;
-    bool has_cgroup2_;
+    bool has_cgroups_;
     Supervisor* supervisor_ = nullptr;
     StateListener* listener_ = nullptr;
     std::vector<Running> running_;

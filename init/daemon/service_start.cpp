@@ -75,8 +75,8 @@ Result<std::vector<std::string>> ServiceHost::environment(const Unit& unit) {
 Status ServiceHost::prepare_cgroup(UnitIndex index, Fd& directory) {
     Running& running = running_[index];
     const Unit& unit = supervisor_->graph().at(index).unit;
-    if (!has_cgroup2_) {
-        return {};  // boot has said that there is no cgroup2; services run without cgroups of their own
+    if (!has_cgroups_) {
+        return {};  // boot has said so
     }
     const Cgroup cgroup = cgroup_of(index);
     if (auto made = make_directories(cgroup.path()); !made) {

@@ -79,6 +79,16 @@ Result<Fd> Cgroup::open_events() const { return open_file(path_ + "/cgroup.event
 
 Status Cgroup::adopt(int pid) const { return set("cgroup.procs", to_text(std::int64_t{pid})); }
 
+std::string own_cgroup() {
+    const auto text = read_file("/proc/self/cgroup");
+    for (const auto line : split(text ? std::string_view(*text) : std::string_view(), '\n')) {
+        if (line.starts_with("0::")) {
+            return std::string(line.substr(3));
+        }
+    }
+    return "/";
+}
+
 unsigned long flat_value(std::string_view text, std::string_view name) {
     for (const auto line : split(text, '\n')) {
         const auto space = line.find(' ');
@@ -103,7 +113,10 @@ std::vector<int> processes_below(const std::string& path) {
     std::vector<int> pids;
     if (const auto processes = read_file(path + "/cgroup.procs")) {
         for (const auto word : split_words(*processes)) {
-            pids.push_back(std::atoi(std::string(word).c_str()));
+            const int pid = std::atoi(std::string(word).c_str());
+            if (pid > 0) {  // 0 stands for a process that this PID namespace does not see
+                pids.push_back(pid);
+            }
         }
     }
     for (const std::string& child : children_of(path)) {

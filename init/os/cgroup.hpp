@@ -49,13 +49,17 @@ class Cgroup {
     std::string path_;  // absolute, in the file system
 };
 
+/// PID 1's cgroup as its cgroup namespace shows it: "/" at first where the namespace was made for PID 1, "/init.scope"
+/// where the cgroups below the root are PID 1's to use.
+std::string own_cgroup();
+
 /// The number behind "NAME " in a flat-keyed file such as cgroup.events; 0 where it is not there.
 unsigned long flat_value(std::string_view text, std::string_view name);
 
 /// Removes a cgroup and all that are left empty below it, depth first. A populated one stays, without an error.
 void remove_cgroup_tree(const std::string& path);
 
-/// The processes in a cgroup and everything below it.
+/// The processes in a cgroup and everything below it, but for those that this PID namespace does not see.
 std::vector<int> processes_below(const std::string& path);
 
 }  // namespace thole

@@ -1,6 +1,7 @@
 #include "os/console.hpp"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <string>
 
@@ -15,13 +16,22 @@ constexpr std::size_t kMostGathered = 2'048;
 
 }  // namespace
 
-Console Console::open() { return Console(Fd(::open("/dev/console", O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC))); }
+int open_console() {
+    constexpr int kFlags = O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC;
+    const int fd = ::open("/dev/console", kFlags);
+    // Opened anew: what is shared with others (a pipe to the engine) must not be made non-blocking for them as well.
+    return fd >= 0 ? fd : ::open("/proc/self/fd/2", kFlags);
+}
+
+Console::Console(Fd fd) : fd_(std::move(fd)), line_end_(fd_ && ::isatty(fd_.get()) != 0 ? "\r\n" : "\n") {}
+
+Console Console::open() { return Console(Fd(open_console())); }
 
 void Console::line(std::string_view text) {
     const std::int64_t tenths = now().milliseconds / 100;
     const std::string seconds = concat(tenths / 10, ".", tenths % 10);
     const std::string padding(seconds.size() < 6 ? 6 - seconds.size() : 0, ' ');
-    append(gathered_, "[", padding, seconds, "] ", text, "\r\n");
+    append(gathered_, "[", padding, seconds, "] ", text, line_end_);
     append(said_, said_.empty() ? "" : "\n", text);
     ++lines_;
     if (!gathering_ || gathered_.size() > kMostGathered) {

@@ -16,10 +16,14 @@ class ConsoleListener {
     virtual void on_lines(std::string_view text) = 0;
 };
 
+/// A descriptor of /dev/console that never waits and is no controlling terminal; without a console, as in a container
+/// that has no terminal, of standard error, which is what its engine shows as the container's log. -1 where there is
+/// neither. A signal handler may call it.
+int open_console();
+
 class Console {
    public:
-    /// Opens /dev/console without waiting and without taking it as the controlling terminal; a console that cannot be
-    /// opened is no error: lines then go nowhere but are counted as lost.
+    /// A console that cannot be opened is no error: lines then go nowhere but are counted as lost.
     static Console open();
 
     /// Writes "[  12.3] TEXT" (seconds since the kernel started).
@@ -35,11 +39,12 @@ class Console {
     [[nodiscard]] unsigned long lost() const { return lost_; }
 
    private:
-    explicit Console(Fd fd) : fd_(std::move(fd)) {}
+    explicit Console(Fd fd);
 
     void write();
 
     Fd fd_;
+    std::string_view line_end_;
     ConsoleListener* listener_ = nullptr;
     std::string gathered_;  // for the console
     std::string said_;      // the same for the listener

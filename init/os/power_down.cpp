@@ -39,9 +39,13 @@ void reap_until(std::chrono::milliseconds time, Done done) {
     }
 }
 
-/// The cgroups at the root that hold something else than PID 1.
+/// The cgroups at the root that hold something else than PID 1. None in a container that has its host's cgroups there,
+/// or that may not change its own.
 std::vector<Cgroup> foreign_cgroups() {
     std::vector<Cgroup> found;
+    if (own_cgroup() != concat("/", kOwnCgroup)) {
+        return found;
+    }
     const auto names = list_directory(std::string(kCgroupRoot));
     if (!names) {
         return found;
@@ -57,6 +61,8 @@ std::vector<Cgroup> foreign_cgroups() {
     }
     return found;
 }
+
+bool no_child_left() { return ::waitpid(-1, nullptr, WNOHANG) < 0 && errno == ECHILD; }
 
 bool all_empty(const std::vector<Cgroup>& cgroups) { return std::ranges::none_of(cgroups, &Cgroup::populated); }
 
@@ -110,6 +116,10 @@ void end_all_processes(Console& console, std::chrono::milliseconds grace) {
             ::kill(pid, SIGCONT);
         }
     }
+    if (cgroups.empty()) {
+        ::kill(-1, SIGTERM);  // no cgroup tells what is left of services
+        reap_until(grace, no_child_left);
+    }
     reap_until(grace, [&] { return all_empty(cgroups); });
     for (const Cgroup& cgroup : cgroups) {
         if (cgroup.populated()) {
@@ -119,7 +129,7 @@ void end_all_processes(Console& console, std::chrono::milliseconds grace) {
     }
     reap_until(kReapTime, [&] { return all_empty(cgroups); });
     ::kill(-1, SIGKILL);
-    reap_until(kReapTime, [] { return ::waitpid(-1, nullptr, WNOHANG) < 0 && errno == ECHILD; });
+    reap_until(kReapTime, no_child_left);
 }
 
 void release_file_systems(Console& console) {

@@ -54,13 +54,15 @@ Status configure_dummy(Console& console, Netlink& netlink, const NodeConfig& con
     if (!done && runs_in_container()) {
         console.line(concat("network  ", done.error().message, "; only processes of this container reach it"));
         done = write_resolv_conf({}, configured_servers(config), "");
-        return done ? write_address({}, config.text("node.name"), address.address) : done;
+        return done ? write_address({.root = {}, .in_container = true}, config.text("node.name"), address.address)
+                    : done;
     }
     done = done ? netlink.link_up(kDummy) : done;
     done = done ? netlink.add_address(kDummy, address) : done;
     done = done ? route_services(config, kDummy) : done;
     done = done ? write_resolv_conf({}, configured_servers(config), "") : done;
-    return done ? write_address({}, config.text("node.name"), address.address) : done;
+    const NodeFiles files{.root = {}, .in_container = runs_in_container()};
+    return done ? write_address(files, config.text("node.name"), address.address) : done;
 }
 
 Status configure_static(Netlink& netlink, const NodeConfig& config, const std::string& interface,
@@ -117,7 +119,7 @@ Status adopt_container_network(Console& console, Netlink& netlink, const NodeCon
     if (auto written = write_resolv_conf({}, servers, ""); !written) {
         return written;
     }
-    return write_address({}, config.text("node.name"), chosen->network.address);
+    return write_address({.root = {}, .in_container = true}, config.text("node.name"), chosen->network.address);
 }
 
 }  // namespace
@@ -127,7 +129,7 @@ Status configure_network(Console& console, const NodeConfig& config, bool in_con
     if (!netlink) {
         return std::unexpected(netlink.error());
     }
-    if (auto up = netlink->link_up("lo"); !up) {
+    if (auto up = netlink->link_up("lo"); !up && !in_container) {  // a container's engine has brought it up already
         return up;
     }
     if (in_container) {

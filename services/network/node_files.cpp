@@ -29,8 +29,9 @@ std::string environment_text(std::string_view node_name, std::string_view addres
 
 Status write_address(const NodeFiles& files, std::string_view node_name, const Address& address) {
     const std::string text = address_text(address);
-    // hosts may be a mount of a container's runtime, which cannot be replaced; the node works with the runtime's one.
-    (void)replace_file(files.hosts(), hosts_text(node_name, text), 0644);
+    // The node works without its name in there, too.
+    (void)(files.in_container ? complete_hosts(files.hosts(), node_name, text)
+                              : replace_file(files.hosts(), hosts_text(node_name, text), 0644));
     return replace_file(files.environment(), environment_text(node_name, text), 0644);
 }
 

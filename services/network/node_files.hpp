@@ -14,6 +14,7 @@ namespace thole {
 /// Where the files lie: the machine's root, or a folder in tests.
 struct NodeFiles {
     std::string root;
+    bool in_container = false;  // its hosts file is its engine's
 
     [[nodiscard]] std::string resolv_conf() const { return root + "/run/thole/resolv.conf"; }
     [[nodiscard]] std::string environment() const { return root + "/run/thole/node.env"; }

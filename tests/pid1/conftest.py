@@ -103,7 +103,7 @@ def machine(
     if kind == "namespace":
         machine: Machine = NamespaceMachine(Programs.find(build), one.units, one.boot)
     elif one.own:
-        machine = VmMachine(build, tmp_path_factory.mktemp("vm"), one.units)
+        machine = VmMachine(build, tmp_path_factory.mktemp("vm"), one.units, one.boot)
     else:
         yield from share(one, build, tmp_path_factory, shared_vm, running)
         return

@@ -30,6 +30,9 @@ class Boot:
     cgroup2: bool = True
     mounted: bool = False  # /run, /tmp and cgroup2 are mounted before PID 1 starts
     console: str = "read"  # read, stuck (nobody reads it) or absent
+    command_line: str = ""  # a VM's: added to the kernel's
+    devices: tuple[str, ...] = ()  # a VM's: more arguments for QEMU
+    data_disk: bool = False  # a VM's: /var is a disk (ext4) instead of memory
 
 
 @dataclass

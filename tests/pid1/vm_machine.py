@@ -7,17 +7,19 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from pid1.agent import Agent
-from pid1.machine import Machine, clean_console
+from pid1.machine import Boot, Machine, clean_console
 from pid1.tree import Programs, make
 
 from driver import host_tools
 from image import disk
 from qemu.artifacts import Artifacts, one
 from qemu.host import MIB
+from qemu.images import make_sparse
 from qemu.vm import Vm, VmConfig, escape
 
 PORT = "thole.test"
@@ -30,6 +32,7 @@ oom-score-adjust = -500
 """
 STARTED = 240  # 3 s on an idle machine, minutes on one that has much else to do
 DEADLINE = 1800
+DATA_SIZE = 256 * MIB
 # Emulation on a busy machine is late with the timer that the kernel tries at boot.
 COMMAND_LINE = "no_timer_check thole.network.address=none thole.kubernetes.enabled=no"
 LACKING = {
@@ -54,11 +57,19 @@ class VmMachine(Machine):
 
     kind = "vm"
 
-    def __init__(self, build: Path, folder: Path, units: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        build: Path,
+        folder: Path,
+        units: Mapping[str, str],
+        boot: Boot = Boot(),
+        fill: Callable[[Path], None] | None = None,
+    ) -> None:
+        """`fill` puts more into the tree, which is then for a machine of its own."""
         super().__init__()
         folder.mkdir(parents=True, exist_ok=True)
         kernel = one(build, "vmlinux")
-        image = pack(folder, Programs.find(build), {"agent": AGENT_UNIT, **units})
+        image = pack(folder, Programs.find(build), {"agent": AGENT_UNIT, **units}, fill)
         artifacts = Artifacts(kernel=kernel, disk=image, init=kernel, kubernetes=kernel, root_tar=kernel)
         # A socket's path has at most 107 bytes: a short place of its own. QEMU connects to us, before the guest runs.
         self._sockets = Path(tempfile.mkdtemp(prefix="thole-pid1-"))
@@ -68,12 +79,15 @@ class VmMachine(Machine):
         listener.settimeout(STARTED)
         port = escape(self._sockets / "agent")
         extra = ["-chardev", f"socket,id=test,path={port}", "-device", f"virtserialport,chardev=test,name={PORT}"]
+        extra += boot.devices
         config = VmConfig(
             artifacts=artifacts, folder=folder, name="pid1", memory=1024 * MIB, minimum_memory=256 * MIB, cpus=2,
-            network=False, throwaway=True, data_size=MIB, reboots=False, deadline=DEADLINE, command_line=COMMAND_LINE,
-            extra=extra,
+            network=False, throwaway=True, data_size=MIB, reboots=False, deadline=DEADLINE,
+            command_line=f"{COMMAND_LINE} {boot.command_line}", extra=extra,
         )  # fmt: skip
-        self._vm = BareVm(config)
+        self._vm = Vm(config) if boot.data_disk else BareVm(config)
+        if boot.data_disk:
+            make_data_disk(config.data)
         self._vm.start()
         with listener:
             stream, _ = listener.accept()
@@ -108,6 +122,10 @@ class VmMachine(Machine):
         """Whether QEMU runs."""
         return self._vm.alive()
 
+    def hardware_event(self, *names: str, timeout: float) -> dict[str, Any]:
+        """What QEMU says of the hardware: a watchdog that has bitten, a shutdown and who wanted it."""
+        return self._vm.qmp.wait_event(*names, timeout=timeout)
+
     def wait_end(self, timeout: float) -> int:
         """QEMU ends when the guest powers off or, as it is started here, reboots."""
         self._vm.wait_end(timeout)
@@ -121,10 +139,18 @@ class VmMachine(Machine):
         shutil.rmtree(self._sockets, ignore_errors=True)
 
 
-def pack(folder: Path, programs: Programs, units: Mapping[str, str]) -> Path:
+def make_data_disk(path: Path) -> None:
+    """A data disk that PID 1 takes as it is, so that the tree needs no mkfs."""
+    make_sparse(path, DATA_SIZE)
+    subprocess.run(["/sbin/mke2fs", "-q", "-t", "ext4", "-L", "thole-data", str(path)], check=True)
+
+
+def pack(folder: Path, programs: Programs, units: Mapping[str, str], fill: Callable[[Path], None] | None) -> Path:
     """A disk image with the tiny root."""
     root = folder / "root"
     make(root, programs, units)
+    if fill:
+        fill(root)
     image = folder / "root.erofs"
     subprocess.run(
         [*host_tools.tool("mkfs.erofs"), "--all-root", "--quiet", str(image), str(root)],

@@ -48,10 +48,23 @@ TEST_CASE("the machine-id is made once and never replaced") {
 TEST_CASE("identity files") {
     const TemporaryFolder folder;
     REQUIRE(make_directories(folder.path() + "/etc"));
-    REQUIRE(write_identity(folder.path(), std::string(32, 'a'), "node0"));
+    REQUIRE(write_identity(folder.path(), std::string(32, 'a'), "node0", false));
     CHECK(read_file(folder.path() + "/etc/hostname").value_or("") == "node0\n");
     CHECK(contains(read_file(folder.path() + "/etc/hosts").value_or(""), "127.0.1.1 node0\n"));
     CHECK(contains(hosts_text("node0", "10.0.2.15"), "10.0.2.15 node0\n"));
+}
+
+TEST_CASE("a container's hosts file keeps what its engine wrote") {
+    const TemporaryFolder folder;
+    const std::string path = folder.path() + "/hosts";
+    REQUIRE(replace_file(path, "127.0.0.1\tlocalhost\n10.9.8.7\tdatabase", 0644));
+    REQUIRE(complete_hosts(path, "node0", "172.17.0.2"));
+    const std::string completed = "127.0.0.1\tlocalhost\n10.9.8.7\tdatabase\n172.17.0.2 node0\n";
+    CHECK(read_file(path).value_or("") == completed);
+    REQUIRE(complete_hosts(path, "node0", "172.17.0.3"));
+    CHECK(read_file(path).value_or("") == completed);
+    REQUIRE(complete_hosts(folder.path() + "/none", "node0", ""));
+    CHECK(read_file(folder.path() + "/none").value_or("") == hosts_text("node0", ""));
 }
 
 TEST_CASE("sysctls") {

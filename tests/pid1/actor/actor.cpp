@@ -121,11 +121,13 @@ constexpr std::array kRooms{
     Room{" enter ", enter},
     Room{" orphans die-with-orphans daemon spawn-children fork-bomb with-pid vfork-wait ", processes},
     Room{" sleep-forever ignore-term stop-self exit crash say write-log allocate leak-cgroups exit-when-there "
-         "slow-term ",
+         "slow-term report-signal ",
          services},
     Room{" notify notify-odd notify-flood ", notifications},
-    Room{" ask clients ", control},
-    Room{" mount umount clock limit-files list fill remove make-directory ", machine},
+    Room{" ask clients terminal ", control},
+    Room{" mount umount clock limit-files list fill remove make-directory make-interface "
+         "show write-file signal count-zombies ",
+         machine},
 };
 
 }  // namespace

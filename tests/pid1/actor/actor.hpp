@@ -45,6 +45,6 @@ int processes(Words words);      // children, orphans, daemons, bombs
 int services(Words words);       // how a service can behave: signals, exits, memory, logs, cgroups
 int notifications(Words words);  // sd_notify as services and strangers send it
 int control(Words words);        // clients of the control socket, good and bad
-int machine(Words words);        // mounts, the clock, limits of another process
+int machine(Words words);        // mounts, the clock, limits of another process, interfaces
 
 }  // namespace actor

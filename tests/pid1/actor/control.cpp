@@ -2,10 +2,12 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <cstring>
 
 #include "actor.hpp"
 
@@ -82,8 +84,53 @@ int clients(Words words) {
     sleep_forever();
 }
 
+/// A terminal that comes over a socket (runc's --console-socket).
+int receive_terminal(int connection) {
+    char letter = 0;
+    iovec part{&letter, 1};
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> room{};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = room.data();
+    message.msg_controllen = room.size();
+    const ssize_t count = ::recvmsg(connection, &message, MSG_CMSG_CLOEXEC);
+    const cmsghdr* const head = CMSG_FIRSTHDR(&message);
+    if (count < 0 || head == nullptr || head->cmsg_type != SCM_RIGHTS) {
+        fail("receive a terminal");
+    }
+    int fd = -1;
+    std::memcpy(&fd, CMSG_DATA(head), sizeof fd);
+    return fd;
+}
+
+/// terminal PATH: listens on a socket for one terminal, and shows what is said there until nobody holds it any more.
+int terminal(const std::string& path) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    const int listener = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (listener < 0 || ::bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+        ::listen(listener, 1) != 0) {
+        fail(path);
+    }
+    say("listening");
+    const int fd = receive_terminal(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC));
+    std::array<char, 4096> buffer;
+    ssize_t count = 0;
+    while ((count = ::read(fd, buffer.data(), buffer.size())) > 0) {
+        (void)write_all(STDOUT_FILENO, buffer.data(), static_cast<std::size_t>(count));
+    }
+    return 0;
+}
+
 }  // namespace
 
-int control(Words words) { return words[0] == "ask" ? ask(words.subspan(1)) : clients(words); }
+int control(Words words) {
+    if (words[0] == "terminal") {
+        return terminal(words[1]);
+    }
+    return words[0] == "ask" ? ask(words.subspan(1)) : clients(words);
+}
 
 }  // namespace actor

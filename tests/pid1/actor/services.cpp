@@ -101,6 +101,20 @@ int slow_term(std::int64_t milliseconds) {
     return 0;
 }
 
+/// report-signal NUMBER: says when the signal has come, and ends with 0.
+int report_signal(std::int64_t wanted) {
+    sigset_t set;
+    ::sigemptyset(&set);
+    ::sigaddset(&set, static_cast<int>(wanted));
+    ::sigprocmask(SIG_BLOCK, &set, nullptr);
+    say("waiting");
+    int number = 0;
+    while (::sigwait(&set, &number) != 0) {
+    }
+    say("got it");
+    return 0;
+}
+
 }  // namespace
 
 int services(Words words) {
@@ -129,6 +143,8 @@ int services(Words words) {
         leak_cgroups(number(words[1]));
     } else if (verb == "exit-when-there") {
         return exit_when_there(words);
+    } else if (verb == "report-signal") {
+        return report_signal(number(words[1]));
     } else if (verb == "slow-term") {
         return slow_term(number(words[1]));
     }
