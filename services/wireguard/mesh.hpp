@@ -1,0 +1,187 @@
+// The heart of the mesh daemon: hears datagrams, the kernel's word about peers, and the time; says what to send and how
+// WireGuard is to be set up. It makes no system call. The process around it reads sockets and netlink, and does what
+// World says.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gate.hpp"
+#include "gossip.hpp"
+#include "identity.hpp"
+#include "paths.hpp"
+
+namespace thole::mesh {
+
+inline constexpr std::size_t kMostSeeds = 8;
+/// Nodes that have said hello and whose record is not there yet.
+inline constexpr std::size_t kMostCandidates = 64;
+
+struct Settings {
+    PublicKey key;
+    Ranges ranges;
+    std::string name;
+    std::string roles;
+    std::uint16_t port = 51871;            // WireGuard's
+    std::vector<Network> pods;
+    std::vector<KnownEndpoint> endpoints;  // fixed and local ones
+    std::optional<Address> fixed_ipv4;
+    std::vector<Endpoint> seeds;  // bootstrap ports of other nodes; unicast, broadcast or multicast
+    NodeState state;              // of begin_epoch()
+    Block random{};               // of getrandom(2)
+};
+
+class World {
+   public:
+    virtual ~World() = default;
+    virtual void send_outside(const Endpoint& to, Bytes datagram) = 0;
+    virtual void send_inside(const PublicKey& to, Bytes message) = 0;
+    /// A peer is new, gone, or to be set up in another way: see Mesh::wanted().
+    virtual void on_peer_changed(const PublicKey& key) = 0;
+    /// Some peers' allowed IPs are others than before.
+    virtual void on_addresses_changed() = 0;
+    /// The peer's endpoint is to be this one, and something is to be sent to it, so that WireGuard tries it.
+    virtual void try_endpoint(const PublicKey& key, const Endpoint& endpoint) = 0;
+    virtual void save(const NodeState& state) = 0;
+    virtual void fill_random(std::span<std::uint8_t> bytes) = 0;
+    virtual std::uint64_t seconds_since_1970() = 0;
+};
+
+/// How WireGuard is to know a peer.
+struct WantedPeer {
+    PublicKey key;
+    std::optional<Endpoint> endpoint;  // nothing: wait for the peer
+    Address ipv6;                      // allowed IPs: this one,
+    std::optional<Address> ipv4;       // and this one where it is the peer's
+    std::chrono::seconds keepalive{};
+};
+
+struct HelloCounts {
+    std::uint64_t sent = 0;
+    std::uint64_t too_many = 0;  // dropped by the limit for one source
+    std::uint64_t strange = 0;   // not of this cluster
+    std::uint64_t replayed = 0;
+};
+
+class Mesh : private Tunnel, private Liveness {
+   public:
+    Mesh(Settings settings, const ClusterSecret& secret, World& world, Instant now);
+
+    void on_outside(const Endpoint& from, Bytes datagram, Instant now);
+    void on_inside(const PublicKey& from, Bytes message, Instant now);
+    void on_status(const PublicKey& peer, const PathStatus& status, Instant now);
+    void tick(Instant now);
+    [[nodiscard]] Instant next_deadline() const;
+
+    /// The node's own endpoints changed.
+    void set_endpoints(std::vector<KnownEndpoint> endpoints, Instant now);
+    /// Says that the node goes; some seconds later everybody has heard of it.
+    void leave(Instant now);
+    /// Has all nodes drop this one, for good. False where it is not known, or is this node.
+    bool forget(const PublicKey& key, Instant now);
+    void rotate_secret(const ClusterSecret& secret, Instant until) { keys_.rotate(secret, until); }
+
+    [[nodiscard]] bool is_peer(const PublicKey& key) const { return find_peer(key) != nullptr; }
+    [[nodiscard]] std::size_t peer_count() const { return peers_.size(); }
+    [[nodiscard]] WantedPeer wanted(std::size_t index) const;
+    [[nodiscard]] std::optional<WantedPeer> wanted(const PublicKey& key) const;
+
+    [[nodiscard]] const Members& members() const { return members_; }
+    [[nodiscard]] const Member& self() const { return *members_.find(settings_.key); }
+    /// This node's IPv4 address is settled: the interface may have it.
+    [[nodiscard]] bool has_ipv4() const { return self().has_address; }
+    /// The static address of this node is somebody else's.
+    [[nodiscard]] bool refused_address() const { return refused_address_; }
+    /// Somebody had this node forgotten.
+    [[nodiscard]] bool forgotten() const { return forgotten_; }
+    [[nodiscard]] bool behind_nat() const { return behind_nat_; }
+    [[nodiscard]] std::size_t working_peers() const { return working_peers_; }
+    [[nodiscard]] const GossipCounts& gossip_counts() const { return gossip_.counts(); }
+    [[nodiscard]] const HelloCounts& hello_counts() const { return hello_counts_; }
+
+   private:
+    struct Peer {
+        PublicKey key;
+        Paths paths;
+        std::optional<Instant> candidate_until;  // nothing: it is a member
+    };
+    struct Seed {
+        Endpoint where;
+        std::optional<PublicKey> key;  // who answered
+        milliseconds pause{};
+        Instant next;
+        unsigned turn = 0;
+    };
+
+    // Tunnel, Liveness
+    void send_inside(const PublicKey& to, Bytes message) override { world_.send_inside(to, message); }
+    const PublicKey* any_peer() override;
+    const PublicKey* next_peer() override;
+    bool admits(const RecordHead& head) override;
+    void on_record(const Member& member) override;
+    void on_agreement() override { agreed_ = true; }
+    std::uint32_t random() override;
+    bool alive(const PublicKey& key) override;
+
+    // mesh_claim.cpp: this node's own record
+    void publish(Instant now);
+    void tick_claim(Instant now);
+    void lose_claim(Instant now);
+    void settle(Instant now);
+    [[nodiscard]] bool may_settle(Instant now) const;
+
+    // mesh_hello.cpp: outside the tunnel
+    void tick_seeds(Instant now);
+    void send_hello(const Endpoint& to, HelloKind kind, const Challenge& echo, std::size_t which, Instant now);
+    [[nodiscard]] bool is_fresh(const Hello& hello, const Endpoint& from, Instant now) const;
+    void meet(const Hello& hello, const Endpoint& from, Instant now);
+    void note_seen(const Endpoint& seen);
+
+    // mesh_peers.cpp
+    [[nodiscard]] std::size_t position(const PublicKey& key) const;
+    [[nodiscard]] Peer* find_peer(const PublicKey& key) const;
+    Peer& add_peer(const PublicKey& key);
+    void remove_peer(const PublicKey& key);
+    void drop_expired();
+    void tick_peers(Instant now);
+    void ask_for_help();
+    bool on_ask(const PublicKey& from, Reader& in, Instant now);
+    bool on_observed(Reader& in, Instant now);
+    void tell_observed(const PublicKey& to, const Peer& about, Instant now);
+    [[nodiscard]] WantedPeer wanted_of(const Peer& peer) const;
+    [[nodiscard]] Forbidden forbidden() const { return {settings_.ranges, settings_.endpoints}; }
+
+    Settings settings_;
+    World& world_;
+    Instant now_;  // of the call that goes on, for what other parts ask back
+    HelloKeys keys_;
+    Gate gate_;
+    Members members_;
+    Gossip gossip_;
+    std::vector<std::unique_ptr<Peer>> peers_;  // by their keys' order
+    std::vector<Seed> seeds_;
+    HelloCounts hello_counts_;
+    std::size_t candidates_ = 0;
+    std::size_t cursor_ = 0;  // the peer that next_peer() gave last
+    std::size_t working_peers_ = 0;
+    std::uint64_t address_changes_ = 0;  // those that the world was told of
+    std::uint32_t hello_counter_ = 0;
+    NodeState state_;
+    Version version_;
+    Instant claimed_;        // when the address was chosen
+    Instant next_renewal_;
+    Instant next_upkeep_;
+    Instant next_help_;
+    Instant next_greeting_;
+    Instant next_hurry_;
+    Instant next_tick_;
+    bool agreed_ = false;    // since then some peer knew no more than this node
+    bool answer_back_ = false;
+    bool left_ = false;
+    bool forgotten_ = false;
+    bool refused_address_ = false;
+    bool behind_nat_ = false;
+};
+
+}  // namespace thole::mesh
