@@ -171,6 +171,21 @@ def test_podman(make: Make, machine: Machine) -> None:
     assert container.wait_end(STOP_TIME) == 0
 
 
+@case(0, "oci-unprivileged-container-refuses-steps-of-services", only="vm")
+def test_refused_steps(make: Make, machine: Machine) -> None:
+    """What a unit asks for and the container may not do fails that unit, which says the step; others run."""
+    units = {
+        "private": unit("sleep-forever", "private-tmp = yes", "restart = never"),
+        "preferred": unit("sleep-forever", "nice = -5", "restart = never"),
+    }
+    container = make({**SERVICES, **units}).run()
+    container.wait_console("ready    speaker")
+    for name, step in {"private": "get a mount namespace of its own", "preferred": "set its priority"}.items():
+        failed = container.wait_unit(name, "failed", lambda one: one.state == "failed")
+        assert re.search(f"{step}: (Operation not permitted|Permission denied)", failed.reason), failed
+    check_stop(container)
+
+
 @case(0, "oci-container-with-its-hosts-cgroups", only="vm")
 @pytest.mark.parametrize("privileged", [True, False])
 def test_host_cgroups(make: Make, machine: Machine, privileged: bool) -> None:
