@@ -35,7 +35,7 @@ void Mesh::publish(Instant now) {
     answer_back_ = false;
     // Not all at once after a power cut of the whole cluster: nine to eleven tenths of the time.
     const auto tenth = static_cast<std::uint32_t>(milliseconds(kRenewal).count() / 10);
-    next_renewal_ = now + kRenewal - milliseconds(tenth) + milliseconds(random() % (2 * tenth));
+    next_renewal_ = now + (kRenewal - milliseconds(tenth)) + milliseconds(random() % (2 * tenth));
 }
 
 void Mesh::tick_claim(Instant now) {

@@ -1,8 +1,10 @@
 // The mesh's cryptography against the vectors of the RFCs, and what wipes itself.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <new>
+#include <vector>
 
 #include "crypto.hpp"
 
