@@ -1,0 +1,133 @@
+"""The network of a cluster as its owner sees it: the switch's process, its ports, and what can be done to it."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from driver.errors import TholeError
+from qemu import host
+from qemu.artifacts import CHECKOUT
+from qemu.cluster import frames
+from qemu.cluster.control import Client
+from qemu.cluster.probe import Probe, datagrams
+from qemu.cluster.spec import GATEWAY, NAME_SERVER, NETWORK, PROBE, STRANGER
+from qemu.process import Process
+from qemu.vm import escape
+
+STRANGER_MAC = frames.mac("52:54:00:73:ff:01")
+PROBE_MAC = frames.mac("52:54:00:73:ff:02")
+FLOOD_FRAMES = 1024  # different ones
+HELLO_PORT, HELLO_SIZE = 51872, 256  # the mesh's bootstrap datagram
+
+
+class Wire:
+    """A running switch. It ends with the thread that made it, at the latest."""
+
+    def __init__(self, log: Path) -> None:
+        # Socket paths have at most 107 bytes: the sockets go to a short place of their own.
+        self.folder = Path(tempfile.mkdtemp(prefix="thole-net-"))
+        argv = ["/usr/bin/env", f"PYTHONPATH={CHECKOUT}", "PYTHONDONTWRITEBYTECODE=1", sys.executable]
+        self._process = Process([*argv, "-m", "qemu.cluster.switch", str(self.folder)], log, None)
+        self._gateway: Process | None = None
+        self._probes = 0
+        try:
+            self._client = Client(self.folder / "control", self._process.alive)
+        except TholeError as error:
+            self.close()
+            raise TholeError(f"the switch did not start: {log.read_text().strip() or error.what}") from error
+
+    def port(self, name: str) -> Path:
+        """A new port; where to connect to."""
+        return Path(self.command("add-port", port=name))
+
+    def network_card(self, name: str, mac: str, socket: Path) -> list[str]:
+        """QEMU's arguments for a network card at a port."""
+        return [
+            "-netdev", f"stream,id=lan,server=off,addr.type=unix,addr.path={escape(socket)}",
+            "-device", f"virtio-net-pci,id={name}-lan,netdev=lan,mac={mac},romfile=",
+        ]  # fmt: skip
+
+    def probe(self, address: str = PROBE, mac: bytes = PROBE_MAC) -> Probe:
+        """A host of our own on the network; close it after use."""
+        self._probes += 1
+        return Probe(self.port(f"probe{self._probes}"), mac, address)
+
+    def partition(self, groups: list[list[str]]) -> None:
+        """Ports of different groups do not hear each other any more; probes hear all."""
+        self.command("partition", groups=groups)
+
+    def heal(self) -> None:
+        """End the partition and the loss."""
+        self.command("heal")
+        self.command("loss", share=0)
+
+    def lose(self, share: float) -> None:
+        """Lose this share (0 to 1) of all frames, each way, by chance."""
+        self.command("loss", share=share)
+
+    def plug(self, name: str, plugged: bool) -> None:
+        """Have a port pass frames, or none."""
+        self.command("plug", port=name, plugged=plugged)
+
+    def capture(self, path: Path) -> None:
+        """Write every frame that comes in to a pcap file; what a flood makes is not among them."""
+        self.command("capture", path=str(path.absolute()))
+
+    def end_capture(self) -> int:
+        """End it; the number of frames."""
+        return self.command("capture-end")
+
+    def status(self) -> dict[str, Any]:
+        """Counters of every port; a capture is in its file as far as this."""
+        return self.command("status")
+
+    def flood(
+        self, name: str, to: str, to_mac: str, rate: float, seconds: float,
+        port: int = HELLO_PORT, size: int = HELLO_SIZE,
+    ) -> None:  # fmt: skip
+        """A stranger's datagrams of random bytes to a node, `rate` a second; see `flood_report`."""
+        made = datagrams(STRANGER, STRANGER_MAC, to, frames.mac(to_mac), port, FLOOD_FRAMES, size)
+        packed = [base64.b64encode(frame).decode() for frame in made]
+        self.command("flood", ports=[name], frames=packed, rate=rate, seconds=seconds)
+
+    def flood_report(self) -> dict[str, Any]:
+        """How the last flood goes: what was offered, what the VM took, and the real rates."""
+        return self.command("flood-report") or {}
+
+    def open_gateway(self, forwards: dict[int, tuple[str, int]], log: Path) -> None:
+        """A way out through this machine (QEMU's user-mode NAT), and ports of 127.0.0.1 that lead to nodes.
+
+        It is a QEMU without a machine: nothing but its network.
+        """
+        rules = "".join(
+            f",hostfwd=tcp:127.0.0.1:{ours}-{address}:{port}" for ours, (address, port) in forwards.items()
+        )
+        argv = [
+            *host.qemu_command(), "-nodefaults", "-no-user-config", "-display", "none", "-machine", "none",
+            "-netdev", f"user,id=out,net={NETWORK},host={GATEWAY},dns={NAME_SERVER}{rules}",
+            "-netdev", f"stream,id=in,server=off,addr.type=unix,addr.path={escape(self.port('gateway'))}",
+            "-netdev", "hubport,id=one,hubid=0,netdev=out", "-netdev", "hubport,id=two,hubid=0,netdev=in",
+        ]  # fmt: skip
+        self._gateway = Process(argv, log, None)
+        if self._gateway.wait(0.3) is not None:
+            raise TholeError(f"the gateway did not start: {self._gateway.complaint()}", f"its log: {log}")
+
+    def command(self, name: str, **arguments: Any) -> Any:
+        """One command of the switch."""
+        return self._client.command(name, **arguments)
+
+    def alive(self) -> bool:
+        """Whether the switch runs."""
+        return self._process.alive()
+
+    def close(self) -> None:
+        """End the switch."""
+        for process in (self._gateway, self._process):
+            if process:
+                process.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
