@@ -13,6 +13,7 @@ from driver.errors import guard
 COMMANDS = {
     "build": "build init, kernel, Kubernetes, root file system and disk image",
     "run": "boot a node in QEMU, and build it first where something changed",
+    "cluster": "boot several nodes on one network in QEMU, and handle those that run",
     "test": "run the tests: unit, lint, and the real image in QEMU",
     "kubectl": "kubectl on the node that `run` started",
     "bench": "measure sizes, memory, boot and rebuild times",

@@ -15,7 +15,7 @@ from qemu.agent import Agent, Completed
 from qemu.checks.survival import until
 from qemu.cluster.probe import Probe
 from qemu.cluster.spec import ClusterSpec, address_of, kept_secret, mac_of, write_private
-from qemu.cluster.wire import Wire
+from qemu.cluster.wire import CARD, Wire
 from qemu.console import ConsoleError, find_trouble
 from qemu.node import BOOT_TIMEOUT, Node
 from qemu.vm import API_PORT, GIB, Vm, VmConfig
@@ -32,12 +32,12 @@ class ClusterError(TholeError):
 class Member:
     """One node of a cluster, whether it runs or not. `agent` may be used by one thread at a time: take `busy`."""
 
-    def __init__(self, name: str, folder: Path, socket: Path) -> None:
+    def __init__(self, name: str, folder: Path, card: list[str]) -> None:
         self.name = name
         self.address = address_of(name)
         self.mac = mac_of(name)
         self.folder = folder
-        self.socket = socket  # of the switch's port
+        self.card = card  # QEMU's arguments for it
         self.vm: Vm | None = None
         self.busy = threading.RLock()
         self.answered = False  # the guest agent has, in this boot
@@ -96,10 +96,13 @@ class Member:
         self.boots += 1
 
     def cut(self) -> None:
-        """A power cut."""
+        """A power cut. Who waits for the agent gets an error first, and then gives it up."""
         if self.vm:
-            self.vm.kill()
-        self.vm, self._node, self.answered = None, None, False
+            self.vm.cut_power()
+        with self.busy:
+            if self.vm:
+                self.vm.kill()
+            self.vm, self._node, self.answered = None, None, False
 
 
 class Cluster:
@@ -133,7 +136,7 @@ class Cluster:
                 folder.mkdir(exist_ok=True)
                 for log in folder.glob("console*.log"):
                     log.unlink()
-                self.nodes[name] = Member(name, folder, self._wire.port(name))
+                self.nodes[name] = Member(name, folder, self._wire.card(name, mac_of(name)))
             if self.spec.uplink:
                 self.api_port = host.choose_port("auto")
                 self._wire.open_gateway(
@@ -181,11 +184,13 @@ class Cluster:
                 node_config=ini,
                 network=False,
                 deadline=self.spec.deadline,
-                extra=self.wire.network_card(name, member.mac, member.socket),
+                extra=member.card,
             )
         )
         self._on_start(vm)
+        self.wire.expect(name)
         vm.start()
+        self.wire.attach(name)
         member.begin(vm)
         return member
 
@@ -255,19 +260,23 @@ class Cluster:
         member = self.member(name)
         self.wire.flood(name, member.address, member.mac, rate, seconds)
 
-    def stop(self, timeout: float = POWEROFF_PATIENCE) -> list[str]:
-        """Press all power buttons and wait; the names of nodes that did not follow and lost their power."""
+    def press_power_buttons(self) -> None:
+        """Ask all nodes to power off."""
         for member in self.running():
             with contextlib.suppress(TholeError):
                 member.node.vm.qmp.powerdown()
+
+    def stop(self, timeout: float = POWEROFF_PATIENCE) -> list[str]:
+        """Power all nodes off and wait; the names of those that did not follow and lost their power."""
+        self.press_power_buttons()
         limit = time.monotonic() + timeout
         late = []
+        for member in self.running():
+            try:
+                member.node.vm.wait_end(max(limit - time.monotonic(), 0.1))
+            except TholeError:
+                late += [member.name] if member.alive() else []
         for member in self.nodes.values():
-            if member.vm and member.alive():
-                try:
-                    member.vm.wait_end(max(limit - time.monotonic(), 0.1))
-                except TholeError:
-                    late.append(member.name)
             member.cut()
         return late
 
@@ -317,4 +326,4 @@ class Cluster:
         member = self.member(name)
         self.wire.plug(name, up)
         if member.alive():
-            member.node.vm.qmp.execute("set_link", name="lan", up=up)
+            member.node.vm.qmp.execute("set_link", name=CARD, up=up)

@@ -7,6 +7,7 @@ import json
 import os
 import selectors
 import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from driver.errors import TholeError
 from qemu.channel import Channel, ChannelClosed
 from qemu.cluster.capture import Writer
 from qemu.cluster.flood import Flood
+from qemu.cluster.port import CardPort
 
 if TYPE_CHECKING:
     from qemu.cluster.switch import Switch
@@ -78,9 +80,19 @@ class Server:
             return {"error": str(error)}
 
     def do_add_port(self, port: str) -> str:
-        if port in self.switch.ports:
-            raise ValueError(f"there is a port {port} already")
-        return os.fspath(self.switch.add_port(port))
+        self._need_new(port)
+        return os.fspath(self.switch.add_port(port).path)
+
+    def do_add_card(self, port: str) -> list[str]:
+        self._need_new(port)
+        made = self.switch.add_card(port)
+        return [os.fspath(made.card), os.fspath(made.path)]
+
+    def do_expect(self, port: str) -> None:
+        self.switch.expect(self._card(port))
+
+    def do_attach(self, port: str) -> None:
+        self._card(port).attach()
 
     def do_remove_port(self, port: str) -> None:
         self.switch.remove_port(port)
@@ -144,18 +156,30 @@ class Server:
     def do_stop(self) -> None:
         self.stopped = True
 
+    def _need_new(self, port: str) -> None:
+        if port in self.switch.ports:
+            raise ValueError(f"there is a port {port} already")
+
+    def _card(self, name: str) -> CardPort:
+        port = self.switch.ports[name]
+        if not isinstance(port, CardPort):
+            raise ValueError(f"port {name} is not for a VM")
+        return port
+
 
 class Client:
     """Our side: a connection to a switch."""
 
     def __init__(self, path: Path, alive: Callable[[], bool]) -> None:
         self._channel = Channel.connect("switch", path, ANSWER, alive)
+        self._busy = threading.Lock()
 
     def command(self, name: str, **arguments: Any) -> Any:
         """Run one command and give what it returns."""
         try:
-            self._channel.send({"command": name, **arguments}, timeout=ANSWER)
-            answer = self._channel.receive(ANSWER)
+            with self._busy:
+                self._channel.send({"command": name, **arguments}, timeout=ANSWER)
+                answer = self._channel.receive(ANSWER)
         except ChannelClosed as error:
             raise SwitchError(f"the switch is gone: {error.what}") from error
         if "error" in answer:

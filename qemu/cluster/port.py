@@ -1,4 +1,10 @@
-"""One port of the switch: a unix socket that QEMU connects a network card to, and what waits for it."""
+"""Ports of the switch: sockets that network cards are connected to, and what waits for them.
+
+A VM's card has datagrams, one a frame (`-netdev dgram`): QEMU takes a next one only when the guest took the last, so a
+guest that is too slow loses frames here, as it would on metal. Over a stream QEMU reads on and keeps what the guest does
+not take, without bound (seen with 10.0: a flood of twice what the guest takes was delivered for as long again). Streams
+carry many frames a read, so they are for probes and for all that is no VM.
+"""
 
 from __future__ import annotations
 
@@ -7,25 +13,23 @@ import socket
 from collections import deque
 from pathlib import Path
 
+from qemu.cluster.frames import LENGTH, LONGEST, split
+
 # What is read at once; it must hold the longest frame.
 READ = 1 << 18
 # What may wait for a slow receiver. As a switch of metal does, it then drops.
-QUEUE = 1 << 20
+QUEUE = 256 << 10
 BATCH = 64  # pieces a sendmsg
 
 
 class Port:
-    """A place to plug a network card in. It listens until one is there, and again when that has gone."""
+    """What all ports have. `connection` is there while something is plugged in."""
 
     def __init__(self, name: str, path: Path) -> None:
         self.name = name
         self.path = path
-        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-        self.listener.bind(os.fspath(path))
-        self.listener.listen(1)
-        self.listener.setblocking(False)
         self.connection: socket.socket | None = None
-        self.plugged = True
+        self.plugged = True  # False: as if its cable were out
         self.group: int | None = None  # of a partition; None: in touch with all
         self.buffer = bytearray(READ)
         self.view = memoryview(self.buffer)
@@ -41,21 +45,61 @@ class Port:
         return bool(self._waiting)
 
     def plug(self, connection: socket.socket) -> None:
-        """A network card is there; what was for an earlier one is gone."""
+        """Something is there; what was for an earlier one is gone."""
         connection.setblocking(False)
         self.connection = connection
         self.filled = 0
-        self._waiting.clear()
-        self._queued = 0
+        self._forget()
 
     def take_off(self) -> None:
-        """The network card has gone."""
+        """It has gone."""
         if self.connection:
             self.connection.close()
         self.connection = None
+        self._forget()
+
+    def read(self) -> int:
+        """Read more behind `filled`, as wrapped frames; the bytes, 0 at the end. BlockingIOError: nothing there."""
+        raise NotImplementedError
 
     def send(self, run: memoryview | bytes, count: int) -> None:
         """Send `count` wrapped frames, now or when the receiver has room; drop them where too much waits."""
+        raise NotImplementedError
+
+    def flush(self) -> None:
+        """Send what waits, as far as the receiver takes it."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Take the port away."""
+        self.take_off()
+        self.path.unlink(missing_ok=True)
+
+    def _wait(self, data: memoryview | bytes) -> None:
+        # The buffer behind `data` is used again.
+        self._waiting.append(memoryview(bytes(data)))
+        self._queued += len(data)
+
+    def _forget(self) -> None:
+        self._waiting.clear()
+        self._queued = 0
+
+
+class StreamPort(Port):
+    """A stream with a length in front of each frame. It listens until something connects, and again when that has gone."""
+
+    def __init__(self, name: str, path: Path) -> None:
+        super().__init__(name, path)
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        self.listener.bind(os.fspath(path))
+        self.listener.listen(1)
+        self.listener.setblocking(False)
+
+    def read(self) -> int:
+        assert self.connection
+        return self.connection.recv_into(self.view[self.filled :])
+
+    def send(self, run: memoryview | bytes, count: int) -> None:
         if not self.connection or self._queued > QUEUE:
             self.dropped += count
             return
@@ -71,33 +115,99 @@ class Port:
                 return  # it goes; reading from it says so too
             if done == len(run):
                 return
-        # The buffer behind `run` is used again. Whole runs wait, since half a frame must never be lost.
-        rest = memoryview(bytes(run[done:]))
-        self._waiting.append(rest)
-        self._queued += len(rest)
+        self._wait(run[done:])  # all of it, since half a frame must never be lost
 
     def flush(self) -> None:
-        """Send what waits, as far as the receiver takes it."""
         while self._waiting and self.connection:
             try:
-                done = self.connection.sendmsg([self._waiting[i] for i in range(min(BATCH, len(self._waiting)))])
+                done = self.connection.sendmsg([self._waiting[at] for at in range(min(BATCH, len(self._waiting)))])
             except BlockingIOError:
                 return
             except OSError:
-                self._waiting.clear()
-                self._queued = 0
+                self._forget()
                 return
             self._queued -= done
             while done:
                 first = self._waiting[0]
                 if done < len(first):
                     self._waiting[0] = first[done:]
-                    return
+                    break
                 done -= len(first)
                 self._waiting.popleft()
 
     def close(self) -> None:
-        """Take the port away."""
-        self.take_off()
+        super().close()
         self.listener.close()
+
+
+class CardPort(Port):
+    """A VM's network card. Both sides have a socket with a name: ours is `path`, QEMU's `card`."""
+
+    def __init__(self, name: str, path: Path) -> None:
+        super().__init__(name, path)
+        self.card = path.with_name(f"{path.name}-card")
+
+    def expect(self) -> None:
+        """Have a socket of our own, before QEMU starts."""
         self.path.unlink(missing_ok=True)
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+        connection.bind(os.fspath(self.path))
+        self.plug(connection)
+
+    def attach(self) -> None:
+        """Connect to QEMU's socket: from now on the card gets frames."""
+        if not self.connection:
+            raise ValueError(f"port {self.name} does not expect a card")
+        self.connection.connect(os.fspath(self.card))
+
+    def read(self) -> int:
+        assert self.connection
+        at = 0
+        try:
+            while at + 4 + LONGEST <= READ:
+                size = self.connection.recv_into(self.view[at + 4 :])
+                LENGTH.pack_into(self.buffer, at, size)
+                at += 4 + size
+        except BlockingIOError:
+            if not at:
+                raise
+        return at
+
+    def send(self, run: memoryview | bytes, count: int) -> None:
+        for frame in split(run):
+            if self._waiting:
+                self._put(frame)
+                continue
+            try:
+                self.connection.send(frame)  # type: ignore[union-attr]
+                self._count(frame)
+            except BlockingIOError:
+                self._put(frame)
+            except (OSError, AttributeError):  # no card yet, or no longer
+                self.dropped += 1
+
+    def flush(self) -> None:
+        while self._waiting and self.connection:
+            try:
+                self.connection.send(self._waiting[0])
+            except BlockingIOError:
+                return
+            except OSError:
+                self._forget()
+                return
+            self._queued -= len(self._waiting.popleft())
+
+    def close(self) -> None:
+        super().close()
+        self.card.unlink(missing_ok=True)
+
+    def _put(self, frame: memoryview) -> None:
+        if self._queued > QUEUE:
+            self.dropped += 1
+            return
+        self._wait(frame)
+        self._count(frame)
+
+    def _count(self, frame: memoryview) -> None:
+        self.sent += 1
+        self.bytes_sent += len(frame)

@@ -19,7 +19,11 @@ READ = 1 << 18
 class Probe:
     """One port, one MAC address, one IPv4 address. It answers who asks for that address while it waits."""
 
-    def __init__(self, port: Path, mac: bytes, address: str) -> None:
+    def __init__(
+        self, name: str, port: Path, mac: bytes, address: str, on_close: Callable[[], object] = lambda: None
+    ) -> None:
+        self.name = name  # of its port
+        self._on_close = on_close
         self.mac = mac
         self.address = address
         self._buffer = b""
@@ -99,6 +103,7 @@ class Probe:
     def close(self) -> None:
         """Leave the switch."""
         self._socket.close()
+        self._on_close()
 
     def __enter__(self) -> Probe:
         return self

@@ -15,7 +15,7 @@ from pathlib import Path
 from qemu.cluster.capture import Writer
 from qemu.cluster.flood import Flood
 from qemu.cluster.frames import LENGTH, LONGEST, SHORTEST, FrameError, split, wrap
-from qemu.cluster.port import Port
+from qemu.cluster.port import CardPort, Port, StreamPort
 
 ADDRESSES = 4096  # known at most; a stranger with random addresses must not cost memory
 READ_WRITE = selectors.EVENT_READ | selectors.EVENT_WRITE
@@ -35,18 +35,32 @@ class Switch:
         self._table: dict[bytes, Port] = {}
         self._random = random.Random(1)
 
-    def add_port(self, name: str) -> Path:
-        """A new port; the path of the socket to connect to."""
-        port = Port(name, self.folder / f"port-{name}")
+    def add_port(self, name: str) -> StreamPort:
+        """A new port for a stream."""
+        port = StreamPort(name, self.folder / f"port-{name}")
         self.ports[name] = port
         self.selector.register(port.listener, selectors.EVENT_READ, lambda _: self._accept(port))
-        return port.path
+        return port
+
+    def add_card(self, name: str) -> CardPort:
+        """A new port for a VM; it is the same one when the VM starts again."""
+        port = CardPort(name, self.folder / f"port-{name}")
+        self.ports[name] = port
+        return port
+
+    def expect(self, port: CardPort) -> None:
+        """Make ready for a QEMU that is about to start."""
+        self._gone(port)
+        port.expect()
+        assert port.connection
+        self._register(port, port.connection)
 
     def remove_port(self, name: str) -> None:
         """Take a port away."""
         port = self.ports.pop(name)
         self._gone(port)
-        self.selector.unregister(port.listener)
+        if isinstance(port, StreamPort):
+            self.selector.unregister(port.listener)
         port.close()
 
     def partition(self, groups: list[list[str]]) -> None:
@@ -76,9 +90,8 @@ class Switch:
 
     def receive(self, port: Port) -> None:
         """Read what a port has, and forward the whole frames in it."""
-        assert port.connection
         try:
-            count = port.connection.recv_into(port.view[port.filled :])
+            count = port.read()
         except BlockingIOError:
             return
         except OSError:
@@ -93,7 +106,8 @@ class Switch:
             print(f"port {port.name}: {error}; unplugged", file=sys.stderr, flush=True)
             self._gone(port)
             return
-        port.buffer[: end - used] = port.buffer[used:end]
+        if used < end:
+            port.buffer[: end - used] = port.buffer[used:end]
         port.filled = end - used
 
     def _forward_all(self, port: Port, end: int) -> int:
@@ -154,11 +168,13 @@ class Switch:
             target.send(run, count)
         self._watch(target)
 
-    def _accept(self, port: Port) -> None:
+    def _accept(self, port: StreamPort) -> None:
         connection = port.listener.accept()[0]
-        if port.connection:  # one network card a port: the newer is the one that is there
-            self._gone(port)
+        self._gone(port)  # one a port: the newer is the one that is there
         port.plug(connection)
+        self._register(port, connection)
+
+    def _register(self, port: Port, connection: socket.socket) -> None:
         self.selector.register(connection, selectors.EVENT_READ, lambda events: self._ready(port, events))
 
     def _ready(self, port: Port, events: int) -> None:

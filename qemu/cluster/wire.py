@@ -17,11 +17,11 @@ from qemu.cluster.control import Client
 from qemu.cluster.probe import Probe, datagrams
 from qemu.cluster.spec import GATEWAY, NAME_SERVER, NETWORK, PROBE, STRANGER
 from qemu.process import Process
-from qemu.vm import escape
 
 STRANGER_MAC = frames.mac("52:54:00:73:ff:01")
 PROBE_MAC = frames.mac("52:54:00:73:ff:02")
 FLOOD_FRAMES = 1024  # different ones
+CARD = "lan"  # QEMU's name of a node's network card
 HELLO_PORT, HELLO_SIZE = 51872, 256  # the mesh's bootstrap datagram
 
 
@@ -42,20 +42,30 @@ class Wire:
             raise TholeError(f"the switch did not start: {log.read_text().strip() or error.what}") from error
 
     def port(self, name: str) -> Path:
-        """A new port; where to connect to."""
+        """A new port for a stream; where to connect to."""
         return Path(self.command("add-port", port=name))
 
-    def network_card(self, name: str, mac: str, socket: Path) -> list[str]:
-        """QEMU's arguments for a network card at a port."""
+    def card(self, name: str, mac: str) -> list[str]:
+        """A new port for a VM; QEMU's arguments for a network card there."""
+        theirs, ours = self.command("add-card", port=name)
         return [
-            "-netdev", f"stream,id=lan,server=off,addr.type=unix,addr.path={escape(socket)}",
-            "-device", f"virtio-net-pci,id={name}-lan,netdev=lan,mac={mac},romfile=",
+            "-netdev", f"dgram,id={CARD},local.type=unix,local.path={theirs},remote.type=unix,remote.path={ours}",
+            "-device", f"virtio-net-pci,netdev={CARD},mac={mac},romfile=",
         ]  # fmt: skip
+
+    def expect(self, name: str) -> None:
+        """Call it before the VM at this port starts."""
+        self.command("expect", port=name)
+
+    def attach(self, name: str) -> None:
+        """Call it when QEMU runs: the VM hears the others from now on."""
+        self.command("attach", port=name)
 
     def probe(self, address: str = PROBE, mac: bytes = PROBE_MAC) -> Probe:
         """A host of our own on the network; close it after use."""
         self._probes += 1
-        return Probe(self.port(f"probe{self._probes}"), mac, address)
+        name = f"probe{self._probes}"
+        return Probe(name, self.port(name), mac, address, lambda: self.command("remove-port", port=name))
 
     def partition(self, groups: list[list[str]]) -> None:
         """Ports of different groups do not hear each other any more; probes hear all."""
@@ -110,7 +120,7 @@ class Wire:
         argv = [
             *host.qemu_command(), "-nodefaults", "-no-user-config", "-display", "none", "-machine", "none",
             "-netdev", f"user,id=out,net={NETWORK},host={GATEWAY},dns={NAME_SERVER}{rules}",
-            "-netdev", f"stream,id=in,server=off,addr.type=unix,addr.path={escape(self.port('gateway'))}",
+            "-netdev", f"stream,id=in,server=off,addr.type=unix,addr.path={self.port('gateway')}",
             "-netdev", "hubport,id=one,hubid=0,netdev=out", "-netdev", "hubport,id=two,hubid=0,netdev=in",
         ]  # fmt: skip
         self._gateway = Process(argv, log, None)
