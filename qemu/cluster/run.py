@@ -99,7 +99,7 @@ def prepare(options: argparse.Namespace, profile: str) -> ClusterSpec:
         node_configs=options.node_config,
         mesh=MESH,
         seeds=options.seeds,
-        uplink=options.uplink,
+        uplink=options.uplink or kubernetes,  # whose programs want a default route
     )
     spec.check()
     return spec
