@@ -123,9 +123,7 @@ class Owner:
     def run(self) -> int:
         """0 when all nodes ended in order and no console showed trouble."""
         with ExitStack() as stack:
-            watcher = stack.enter_context(Watcher(self.cluster))
-            self.watcher = watcher
-            self.screen = Screen(self.cluster, watcher)
+            self.screen = Screen(self.cluster, stack.enter_context(self.watch()))
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 previous = signal.signal(number, lambda *_: self.jobs.put(None))
                 stack.callback(signal.signal, number, previous)
@@ -133,6 +131,11 @@ class Owner:
             self.screen.say(greeting(self.cluster))
             self._loop()
         return self._verdict()
+
+    def watch(self) -> Watcher:
+        """The watcher whose rows `status` shows; to be entered."""
+        self.watcher = Watcher(self.cluster)
+        return self.watcher
 
     def handle(self, request: Request) -> Any:
         """One request, in the thread of its connection."""
