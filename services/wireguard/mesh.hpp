@@ -118,7 +118,7 @@ class Mesh : private Tunnel, private Liveness {
     void send_inside(const PublicKey& to, Bytes message) override { world_.send_inside(to, message); }
     const PublicKey* any_peer() override;
     const PublicKey* next_peer() override;
-    bool admits(const RecordHead& head) override;
+    bool admits(const RecordHead& head, Bytes content) override;
     void on_record(const Member& member) override;
     void on_agreement() override { agreed_ = true; }
     std::uint32_t random() override;

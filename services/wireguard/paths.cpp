@@ -150,7 +150,7 @@ std::optional<Endpoint> Paths::tick(Instant now, std::uint32_t random) {
     if (next_ > count_ || (next_ == count_ && !last_good_)) {
         next_ = 0;
     }
-    const bool last_good = next_ == count_;
+    const bool last_good = next_ == count_ && last_good_;
     if (count_ == 0 && !last_good) {
         help_ = true;
         next_try_ = now + kTry;
