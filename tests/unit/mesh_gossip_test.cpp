@@ -183,9 +183,14 @@ TEST_CASE("messages: what cannot be read is counted, and changes nothing") {
     Room room;
     auto& one = room.add(1);
     const PublicKey from = public_key(2);
-    const std::vector<std::vector<std::uint8_t>> bad{
-        {}, {1}, {1, 3, 0}, {2, 3, 0, 1}, {1, 3, 0, 1, 0}, {1, 1, 0, 1, 0, 0, 0, 0, 0xFF, 0xFF}, {1, 4, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 200},
-        {1, 6, 0, 1, 0}};
+    const std::vector<std::vector<std::uint8_t>> bad{{},
+                                                     {1},
+                                                     {1, 3, 0},
+                                                     {2, 3, 0, 1},
+                                                     {1, 3, 0, 1, 0},
+                                                     {1, 1, 0, 1, 0, 0, 0, 0, 0xFF, 0xFF},
+                                                     {1, 4, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 200},
+                                                     {1, 6, 0, 1, 0}};
     for (const auto& message : bad) {
         const auto before = one.gossip.counts().bad;
         one.gossip.on_message(from, message, kStart);

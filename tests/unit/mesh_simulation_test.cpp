@@ -1,5 +1,5 @@
-// Meshes of simulated nodes in bad weather. The seed is printed; THOLE_SEED repeats a run, and THOLE_MESH_NODES=5000 adds
-// one of that size to the figures.
+// Meshes of simulated nodes in bad weather. The seed is printed; THOLE_SEED repeats a run, and THOLE_MESH_NODES=5000
+// adds one of that size to the figures.
 #include <doctest/doctest.h>
 
 #include "mesh_cluster.hpp"
@@ -190,4 +190,3 @@ TEST_CASE("a node whose memory is lost speaks above its old words") {
     CHECK(cluster.nodes[0]->mesh->members().find(cluster.nodes[4]->settings.key)->record.name == "renamed");
     CHECK(cluster.nodes[4]->settings.state.epoch == 502);
 }
-
