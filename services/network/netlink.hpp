@@ -10,7 +10,6 @@
 #include "base/error.hpp"
 #include "config/address.hpp"
 #include "netlink_socket.hpp"
-#include "os/fd.hpp"
 
 namespace thole {
 
@@ -19,6 +18,7 @@ struct InterfaceAddress {
     unsigned interface = 0;  // index
     Network network;
     bool is_global = true;  // false: of the link or the host alone
+    bool is_usable = true;  // false: nobody should begin to use it (an IPv6 address that is tentative or deprecated)
 };
 
 struct Link {
@@ -48,6 +48,9 @@ struct RoutePath {
 
 /// What made a route of `add_route`, unless said otherwise (RTPROT_STATIC of linux/rtnetlink.h).
 inline constexpr std::uint8_t kStaticProtocol = 4;
+
+/// The index of an interface; ENODEV where there is none of that name.
+Result<unsigned> interface_index(const std::string& interface);
 
 class Netlink {
    public:
@@ -104,9 +107,8 @@ class Netlink {
    private:
     explicit Netlink(NetlinkSocket socket) : socket_(std::move(socket)) {}
 
-    Status change(nlmsghdr* message, std::string_view tried, std::string_view on, int ignored);
-    Result<std::optional<Link>> read_link(nlmsghdr* message, std::string_view on);
-    Result<std::vector<InterfaceAddress>> list_addresses();
+    Result<std::optional<Link>> read_link(NetlinkRequest& request, std::string_view on);
+    Result<std::vector<InterfaceAddress>> all_addresses();
 
     NetlinkSocket socket_;
 };
@@ -117,7 +119,7 @@ class NetworkEvents {
     static Result<NetworkEvents> open();
 
     /// To poll for reading.
-    [[nodiscard]] int fd() const { return socket_.get(); }
+    [[nodiscard]] int fd() const { return mnl_socket_get_fd(socket_.get()); }
 
     /// What was told since the last call. Where the kernel had to drop some of it, all count as changed.
     struct Changes {
@@ -127,9 +129,9 @@ class NetworkEvents {
     Result<Changes> drain();
 
    private:
-    explicit NetworkEvents(Fd socket) : socket_(std::move(socket)) {}
+    explicit NetworkEvents(NetlinkHandle socket) : socket_(std::move(socket)) {}
 
-    Fd socket_;
+    NetlinkHandle socket_;
 };
 
 }  // namespace thole
