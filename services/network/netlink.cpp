@@ -24,7 +24,7 @@ Status make_link(NetlinkSocket& socket, const std::string& name, const char* kin
     NetlinkRequest request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
     request.add_extra<ifinfomsg>()->ifi_family = AF_UNSPEC;
     nlmsghdr* message = request.message();
-    mnl_attr_put_strz(message, IFLA_IFNAME, name.c_str());
+    request.put_name(IFLA_IFNAME, name);
     nlattr* information = mnl_attr_nest_start(message, IFLA_LINKINFO);
     mnl_attr_put_strz(message, IFLA_INFO_KIND, kind);
     mnl_attr_nest_end(message, information);
@@ -83,7 +83,7 @@ Status Netlink::add_wireguard(const std::string& name) {
 Status Netlink::delete_link(const std::string& name) {
     NetlinkRequest request(RTM_DELLINK, 0);
     request.add_extra<ifinfomsg>()->ifi_family = AF_UNSPEC;
-    mnl_attr_put_strz(request.message(), IFLA_IFNAME, name.c_str());
+    request.put_name(IFLA_IFNAME, name);
     return socket_.request(request.message(), "delete the interface", name, ENODEV);
 }
 

@@ -11,6 +11,10 @@ NetlinkRequest::NetlinkRequest(std::uint16_t type, std::uint16_t flags) : header
 
 NetlinkRequest::~NetlinkRequest() { ::explicit_bzero(bytes_.data(), bytes_.size()); }
 
+void NetlinkRequest::put_name(std::uint16_t type, const std::string& name) {
+    (void)mnl_attr_put_strz_check(header_, bytes_.size(), type, name.c_str());
+}
+
 void NetlinkRequest::put_address(std::uint16_t type, const Address& address) {
     mnl_attr_put(header_, type, address.size(), address.bytes.data());
 }

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "base/error.hpp"
@@ -33,6 +34,9 @@ class NetlinkRequest {
     Extra* add_extra() {
         return static_cast<Extra*>(mnl_nlmsg_put_extra_header(message(), sizeof(Extra)));
     }
+
+    /// The name of an interface or a family. One that no kernel would take is left out, and the request is refused.
+    void put_name(std::uint16_t type, const std::string& name);
 
     void put_address(std::uint16_t type, const Address& address);
 

@@ -54,7 +54,7 @@ Result<std::optional<Link>> Netlink::read_link(NetlinkRequest& request, std::str
 Result<std::optional<Link>> Netlink::link(const std::string& name) {
     NetlinkRequest request(RTM_GETLINK, 0);
     request.add_extra<ifinfomsg>()->ifi_family = AF_UNSPEC;
-    mnl_attr_put_strz(request.message(), IFLA_IFNAME, name.c_str());
+    request.put_name(IFLA_IFNAME, name);
     return read_link(request, name);
 }
 
