@@ -25,6 +25,8 @@ enum class KeyType : unsigned char {
     interface_address,  // ADDRESS/PREFIX of a machine
     network_list,       // ranges, at most one of IPv4 and one of IPv6
     choice,             // one of `words`
+    key,                // 32 bytes in base64
+    host_port_list,     // names or addresses, each with a port behind a colon or without; IPv6 with a port in brackets
 };
 
 struct Key {

@@ -83,6 +83,50 @@ Result<std::string> canonical_host(const Key& /*key*/, std::string_view value) {
     return name;
 }
 
+constexpr std::int64_t kGreatestPort = 65535;
+
+/// HOST, HOST:PORT, IPV6 or [IPV6]:PORT.
+Result<std::string> canonical_host_port(const Key& key, std::string_view value) {
+    if (parse_address(value)) {
+        return canonical_host(key, value);
+    }
+    const auto colon = value.rfind(':');
+    std::string_view host = value.substr(0, colon);
+    const bool brackets = host.starts_with('[') && host.ends_with(']');
+    host = brackets ? host.substr(1, host.size() - 2) : host;
+    const auto canonical = canonical_host(key, host);
+    if (!canonical) {
+        return canonical;
+    }
+    if (brackets != (canonical->find(':') != std::string::npos)) {
+        return failure(concat("'", value, "' is neither HOST:PORT nor [IPV6-ADDRESS]:PORT"));
+    }
+    if (colon == std::string_view::npos) {
+        return canonical;
+    }
+    const auto port = parse_integer(value.substr(colon + 1), 1, kGreatestPort);
+    if (!port) {
+        return with_context(concat("the port of '", value, "'"), port.error());
+    }
+    return brackets ? concat("[", *canonical, "]:", *port) : concat(*canonical, ":", *port);
+}
+
+/// 43 letters of base64 and '='; the last letter carries only four bits.
+Result<std::string> canonical_key(std::string_view value) {
+    constexpr std::size_t kLength = 44;
+    const auto is_letter = [](char letter) {
+        return is_lower_or_digit(letter) || (letter >= 'A' && letter <= 'Z') || letter == '+' || letter == '/';
+    };
+    if (value.size() != kLength || value.back() != '=' ||
+        !std::ranges::all_of(value.substr(0, kLength - 1), is_letter) ||
+        std::string_view("AEIMQUYcgkosw048").find(value[kLength - 2]) == std::string_view::npos) {
+        return failure(concat("it has ", value.size(),
+                              " letters and is not a key: that is 32 bytes in base64, 44 "
+                              "letters of which the last is '='. `./thole config new` makes one"));
+    }
+    return std::string(value);
+}
+
 Result<std::string> canonical_address(const Key& /*key*/, std::string_view value) {
     const auto address = parse_address(value);
     if (!address) {
@@ -114,6 +158,9 @@ Result<std::string> canonical_interface_address(std::string_view value) {
 
 Status check_prefix(const Key& key, const Network& network) {
     const bool ipv4 = network.address.family == AF_INET;
+    if (ipv4 ? key.minimum > key.maximum : key.minimum_ipv6 > key.maximum_ipv6) {
+        return failure(concat("no ", ipv4 ? "IPv4" : "IPv6", " range can be here"));
+    }
     const auto prefix = parse_integer(to_text(network.prefix), ipv4 ? key.minimum : key.minimum_ipv6,
                                       ipv4 ? key.maximum : key.maximum_ipv6);
     return prefix ? Status() : std::unexpected(prefix.error());
@@ -157,8 +204,8 @@ Result<std::string> canonical_list(const Key& key, std::string_view value, Canon
         }
         items.push_back(std::move(*one));
     }
-    const std::size_t longest =
-        key.type == KeyType::address_list ? static_cast<std::size_t>(key.maximum) : kLongestList;
+    const bool counted = key.type == KeyType::address_list || key.type == KeyType::host_port_list;
+    const std::size_t longest = counted ? static_cast<std::size_t>(key.maximum) : kLongestList;
     if (items.size() > longest) {
         return failure(concat(items.size(), " items are too many: the most is ", longest));
     }
@@ -221,6 +268,8 @@ Result<std::string> canonical_of_type(const Key& key, std::string_view value) {
         case KeyType::address_list: return canonical_list(key, value, canonical_address);
         case KeyType::interface_address: return canonical_interface_address(value);
         case KeyType::network_list: return canonical_networks(key, value);
+        case KeyType::key: return canonical_key(value);
+        case KeyType::host_port_list: return canonical_list(key, value, canonical_host_port);
         case KeyType::choice: break;
     }
     return failure(concat("'", value, "' is not allowed"));
@@ -239,7 +288,13 @@ std::string type_text(const Key& key) {
         case KeyType::address: return "an address";
         case KeyType::address_list: return "addresses";
         case KeyType::interface_address: return "ADDRESS/PREFIX";
-        case KeyType::network_list: return concat("NETWORK/PREFIX, /", key.minimum, " to /", key.maximum);
+        case KeyType::network_list: {
+            const bool ipv4 = key.minimum <= key.maximum;
+            return concat("NETWORK/PREFIX, /", ipv4 ? key.minimum : key.minimum_ipv6, " to /",
+                          ipv4 ? key.maximum : key.maximum_ipv6);
+        }
+        case KeyType::key: return "32 bytes in base64";
+        case KeyType::host_port_list: return "HOST or HOST:PORT";
         case KeyType::choice: return "";
     }
     return "";
