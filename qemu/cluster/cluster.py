@@ -127,6 +127,7 @@ class Cluster:
         """Check, then start the switch and all nodes that are not to come later."""
         self.spec.check()
         self.spec.artifacts.check()
+        self.spec.settle()
         self.spec.folder.mkdir(parents=True, exist_ok=True)
         self._secret = kept_secret(self.spec.folder)
         self._wire = Wire(self.spec.folder / "switch.log")
@@ -142,6 +143,8 @@ class Cluster:
                 self._wire.open_gateway(
                     {self.api_port: (address_of("node1"), API_PORT)}, self.spec.folder / "gateway.log"
                 )
+            if self.spec.capture:
+                self._wire.capture(self.spec.capture)
             for name in self.nodes:
                 if name not in self.spec.absent:
                     self.start(name)

@@ -113,6 +113,9 @@ class Server:
             raise ValueError(f"a loss of {share} is not between 0 and 1")
         self.switch.loss = share
 
+    def do_announcements(self, passed: bool) -> None:
+        self.switch.announcements = passed
+
     def do_capture(self, path: str) -> None:
         self.do_capture_end()
         self.switch.capture = Writer(Path(path))

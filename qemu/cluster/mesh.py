@@ -1,4 +1,8 @@
-"""What nodes of a cluster say of their mesh, by their own command line."""
+"""What nodes of a cluster say of their mesh, by their own command line.
+
+Of `thole mesh status --json` this uses: `name`, `ipv4`, `ipv6`, `state`, and `peers`, each with `name`, `ipv4` and
+`state` (`up` when its tunnel works).
+"""
 
 from __future__ import annotations
 
@@ -38,6 +42,11 @@ def ping(member: Member, to: str) -> str:
     """`thole mesh ping`: why it failed; empty when `to` answered."""
     done = member.execute(THOLE, "mesh", "ping", to, timeout=PING_TIMEOUT)
     return "" if done.status == 0 else done.output or f"exit status {done.status}"
+
+
+def forget(member: Member, name: str) -> None:
+    """`thole mesh forget`: the mesh's name and address of a node that is gone are free for another."""
+    member.output(THOLE, "mesh", "forget", name)
 
 
 def failed_pings(cluster: Cluster, names: Iterable[str]) -> list[str]:

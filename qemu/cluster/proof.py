@@ -99,6 +99,9 @@ def comes_back(proof: Proof) -> str:
 @check("a node made anew is another machine with the same name", needs=("comes-back",))
 def made_anew(proof: Proof) -> str:
     before = proof.last.read("/etc/machine-id")
+    proof.cluster.kill(proof.last.name)
+    if proof.cluster.spec.mesh:  # else its old self would keep the name for hours
+        mesh.forget(proof.cluster.member(proof.names[0]), proof.last.name)
     begun = time.monotonic()
     proof.cluster.remake(proof.last.name).wait()
     expect(proof.last.read("/etc/machine-id") != before, "it has its old machine-id")
@@ -170,6 +173,7 @@ def reached(cluster: Cluster, names: list[str]) -> str:
 
 def check_and_print(cluster: Cluster) -> int:
     """Run all checks on a cluster that is not started yet; print the table; 0 when all passed."""
+    cluster.spec.settle()
     checks = [one for one, of_mesh in _CHECKS if cluster.spec.mesh or not of_mesh]
     width = max(len(one.name) for one in checks)
     failed = 0

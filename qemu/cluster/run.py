@@ -18,7 +18,7 @@ from qemu.cluster import door, table
 from qemu.cluster.cluster import Cluster
 from qemu.cluster.owner import Owner
 from qemu.cluster.proof import check_and_print
-from qemu.cluster.spec import MEMORY, MESH, ClusterSpec
+from qemu.cluster.spec import MEMORY, ClusterSpec
 from qemu.session import Session, folder_of
 
 CHECK_DEADLINE = 3600.0
@@ -86,8 +86,6 @@ def prepare(options: argparse.Namespace, profile: str) -> ClusterSpec:
             f"a cluster `{options.name}` runs already",
             "use it, end it (./thole cluster stop), or start another beside it with --name NAME",
         )
-    if not 0 <= options.seeds <= max(options.nodes, 0):
-        raise TholeError(f"{options.seeds} seeds of {options.nodes} nodes cannot be")
     spec = ClusterSpec(
         artifacts=None,  # type: ignore[arg-type] - they may have to be built first
         folder=folder,
@@ -97,7 +95,6 @@ def prepare(options: argparse.Namespace, profile: str) -> ClusterSpec:
         cpus=options.cpus,
         kubernetes=kubernetes,
         node_configs=options.node_config,
-        mesh=MESH,
         seeds=options.seeds,
         uplink=options.uplink or kubernetes,  # whose programs want a default route
     )

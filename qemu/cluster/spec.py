@@ -14,6 +14,7 @@ from driver.errors import TholeError
 from qemu import host
 from qemu.artifacts import Artifacts
 from qemu.host import MIB
+from qemu.rootfs import members
 
 NETWORK = ipaddress.IPv4Network("192.168.73.0/24")
 MOST = 200  # nodes; addresses above are for probes, strangers and the way out
@@ -21,8 +22,8 @@ STRANGER, PROBE, NAME_SERVER, GATEWAY = (str(NETWORK[number]) for number in (220
 INTERFACE = "eth0"
 MEMORY = {"base": 512 * MIB, "kubernetes": 2048 * MIB}
 MINIMUM_MEMORY = 256 * MIB
-# Whether node.ini has the section [mesh] and nodes run its daemon.
-MESH = False
+MESH_UNIT = "usr/lib/thole/units/mesh.unit"
+MOST_SEEDS = 6  # as node.ini takes
 # Only the cluster can say these, so that nodes and switch agree.
 OURS = ("node.name", "network.interface", "network.address", "network.gateway")
 
@@ -43,8 +44,9 @@ class ClusterSpec:
     node_configs: list[Path] = field(default_factory=list)  # none, one for all, or one for each
     settings: dict[str, Settings] = field(default_factory=dict)  # by node's name, or `*`; they go before all else
     absent: set[str] = field(default_factory=set)  # nodes that are not started with the others
-    mesh: bool = MESH
+    mesh: bool | None = None  # nodes are told of one; None: where their image can
     seeds: int = 0  # the first nodes, as seeds of all; 0: nodes find each other on the segment
+    capture: Path | None = None  # a pcap file of all that nodes send from their start on
     uplink: bool = False  # a gateway to this machine's own network
     throwaway: bool = False  # the data disks need not survive a power cut of this machine
     deadline: float | None = None  # each VM is killed after so many seconds
@@ -55,6 +57,11 @@ class ClusterSpec:
             raise TholeError(f"{self.nodes} nodes are no cluster", f"give --nodes a number from 1 to {MOST}")
         if self.cpus < 1:
             raise TholeError(f"{self.cpus} processors are none", "give --cpus 1 or more")
+        if not 0 <= self.seeds <= min(self.nodes, MOST_SEEDS):
+            raise TholeError(
+                f"{self.seeds} of {self.nodes} nodes cannot be seeds",
+                f"give --seeds a number up to {min(self.nodes, MOST_SEEDS)}",
+            )
         if len(self.node_configs) not in (0, 1, self.nodes):
             raise TholeError(
                 f"{len(self.node_configs)} node configurations are given for {self.nodes} nodes",
@@ -68,8 +75,8 @@ class ClusterSpec:
 
     def check_memory(self) -> None:
         """Refuse more memory than this machine has left for all nodes together."""
-        host.check_memory(host.available_memory() - host.OVERHEAD if self.memory >= MINIMUM_MEMORY else self.memory,
-                          MINIMUM_MEMORY)  # fmt: skip
+        if self.memory < MINIMUM_MEMORY:
+            host.check_memory(self.memory, MINIMUM_MEMORY)  # says so
         wanted = self.nodes * (self.memory + host.OVERHEAD)
         free = host.available_memory()
         if wanted > free:
@@ -79,6 +86,11 @@ class ClusterSpec:
                 f" take {wanted // MIB} MiB with QEMU itself",
                 f"give them less with --memory, or start fewer (--nodes {most})" if most else "end other programs",
             )
+
+    def settle(self) -> None:
+        """Find out what was left to the image."""
+        if self.mesh is None:
+            self.mesh = any(one.path == MESH_UNIT for one in members(self.artifacts.root_tar))
 
     def names(self) -> list[str]:
         """The nodes' names, in order."""

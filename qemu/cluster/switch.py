@@ -14,7 +14,7 @@ from pathlib import Path
 
 from qemu.cluster.capture import Writer
 from qemu.cluster.flood import Flood
-from qemu.cluster.frames import LENGTH, LONGEST, SHORTEST, FrameError, split, wrap
+from qemu.cluster.frames import LENGTH, LONGEST, SHORTEST, UDP, FrameError, parse, split, wrap
 from qemu.cluster.port import CardPort, Port, StreamPort
 
 ADDRESSES = 4096  # known at most; a stranger with random addresses must not cost memory
@@ -31,6 +31,7 @@ class Switch:
         self.capture: Writer | None = None
         self.flood: Flood | None = None
         self.loss = 0.0
+        self.announcements = True  # False: datagrams to all are dropped, as on segments of different places
         self.cut = 0  # frames dropped by a partition, an unplugged port or the loss that was asked for
         self._table: dict[bytes, Port] = {}
         self._random = random.Random(1)
@@ -148,6 +149,12 @@ class Switch:
             if len(self._table) >= ADDRESSES:
                 self._table.clear()
             self._table[source] = port
+        if to[0] & 1 and not self.announcements:
+            kept = [wrap(bytes(frame)) for frame in split(run) if parse(frame).protocol != UDP]
+            self.cut += count - len(kept)
+            run, count = memoryview(b"".join(kept)), len(kept)
+            if not kept:
+                return
         known = None if to[0] & 1 else self._table.get(to)
         for target in (known,) if known else tuple(self.ports.values()):
             if target is not port and target.connection:

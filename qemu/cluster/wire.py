@@ -80,6 +80,10 @@ class Wire:
         """Lose this share (0 to 1) of all frames, each way, by chance."""
         self.command("loss", share=share)
 
+    def pass_announcements(self, passed: bool) -> None:
+        """False: datagrams to all (broadcast, multicast) are dropped, so that nodes need a seed to find each other."""
+        self.command("announcements", passed=passed)
+
     def plug(self, name: str, plugged: bool) -> None:
         """Have a port pass frames, or none."""
         self.command("plug", port=name, plugged=plugged)

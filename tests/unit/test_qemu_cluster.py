@@ -32,6 +32,8 @@ def make(folder: Path, **more: Any) -> ClusterSpec:
         ({"cpus": 0}, "0 processors"),
         ({"memory": 10 * MIB}, "10 MiB of memory are too little"),
         ({"nodes": 200, "memory": 1 << 40}, "200 nodes of 1048576 MiB"),
+        ({"seeds": 4}, "4 of 3 nodes cannot be seeds"),
+        ({"nodes": 9, "seeds": 7}, "--seeds a number up to 6"),
         ({"node_configs": [Path("/nonexistent")]}, "/nonexistent is not there"),
         ({"node_configs": [Path("/nonexistent")] * 2}, "2 node configurations are given for 3 nodes"),
     ],

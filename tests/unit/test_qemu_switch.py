@@ -181,6 +181,17 @@ def test_a_port_without_a_cable(bench: Bench) -> None:
     assert bench.heard("a") == bench.heard("b") == []
 
 
+def test_announcements_can_be_kept_from_passing(bench: Bench) -> None:
+    """Datagrams to all do not pass; questions for an address, and datagrams to one, do."""
+    a, _ = bench.stream("a"), bench.stream("b")
+    bench.switch.announcements = False
+    datagram = frames.ipv4("10.0.0.1", "10.0.0.255", frames.UDP, frames.udp(1, 2, b"here I am"))
+    question = ethernet(BROADCAST, A, frames.ARP, frames.arp(1, A, "10.0.0.1", bytes(6), "10.0.0.2"))
+    to_one = ethernet(B, A, frames.IPV4, datagram)
+    a.send(b"".join(map(wrap, (ethernet(BROADCAST, A, frames.IPV4, datagram), question, to_one))))
+    assert bench.heard("b") == [question, to_one]
+
+
 def test_loss_takes_its_share(bench: Bench) -> None:
     a, _ = bench.stream("a"), bench.stream("b")
     bench.switch.loss = 0.25
