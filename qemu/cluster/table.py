@@ -39,7 +39,11 @@ class Watcher:
 
     def look(self) -> list[dict[str, Any]]:
         """All rows; the VMs' states as they are now, what nodes say as it was at the last look."""
-        return [{**self.rows[member.name], **self._machine(member)} for member in self.cluster.nodes.values()]
+        found = []
+        for member in self.cluster.nodes.values():
+            row = {**self.rows[member.name], **self._machine(member)}
+            found.append(row if row["vm"] == UP else {**row, "units": None, "mesh": None})
+        return found
 
     def _run(self) -> None:
         while not self._end.wait(PAUSE):
