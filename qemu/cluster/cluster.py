@@ -137,7 +137,7 @@ class Cluster:
                 folder.mkdir(exist_ok=True)
                 for log in folder.glob("console*.log"):
                     log.unlink()
-                self.nodes[name] = Member(name, folder, self._wire.card(name, mac_of(name)))
+                self.nodes[name] = Member(name, folder, self._wire.card(name, mac_of(name), self.spec.streams))
             if self.spec.uplink:
                 self.api_port = host.choose_port("auto")
                 self._wire.open_gateway(
@@ -194,6 +194,7 @@ class Cluster:
         self.wire.expect(name)
         vm.start()
         self.wire.attach(name)
+        vm.port = self.api_port if name == "node1" else 0  # for a kubeconfig of this machine
         member.begin(vm)
         return member
 

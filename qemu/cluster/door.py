@@ -15,6 +15,7 @@ from driver.errors import TholeError
 from qemu.channel import Channel, ChannelClosed
 
 NAME = "control"
+LAST_ANSWERS = 3.0
 LONG = 24 * 3600.0  # seconds; commands have their own deadlines
 
 Request = dict[str, Any]
@@ -28,6 +29,8 @@ class Door:
         self._handle = handle
         self._folder = folder
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        self._answering = 0
+        self._changed = threading.Condition()
 
     def __enter__(self) -> Door:
         (self._folder / NAME).unlink(missing_ok=True)
@@ -41,6 +44,8 @@ class Door:
     def __exit__(self, *_: object) -> None:
         (self._folder / NAME).unlink(missing_ok=True)
         self._listener.close()
+        with self._changed:  # who asked for the end is to hear that it came
+            self._changed.wait_for(lambda: not self._answering, LAST_ANSWERS)
 
     def _accept(self) -> None:
         while True:
@@ -53,7 +58,16 @@ class Door:
     def _serve(self, connection: socket.socket) -> None:
         with connection, connection.makefile("rb") as lines, contextlib.suppress(OSError):
             for line in lines:
-                connection.sendall(json.dumps(self._answer(line)).encode() + b"\n")
+                self._count(1)
+                try:
+                    connection.sendall(json.dumps(self._answer(line)).encode() + b"\n")
+                finally:
+                    self._count(-1)
+
+    def _count(self, more: int) -> None:
+        with self._changed:
+            self._answering += more
+            self._changed.notify_all()
 
     def _answer(self, line: bytes) -> dict[str, Any]:
         try:

@@ -146,7 +146,7 @@ class Owner:
         job = Job(request)
         self.jobs.put(job)
         while not job.done.wait(1):
-            if self.ended:
+            if self.ended and not job.done.wait(1):
                 raise TholeError("the cluster ended before it came to this command")
         if job.error:
             raise job.error
@@ -232,7 +232,6 @@ class Owner:
     def _stop(self, _request: Request) -> list[str]:
         """Power all nodes off while the screen goes on; a second Ctrl-C ends them at once."""
         self.screen.say(f"powering {len(self.cluster.running())} nodes off (again: at once)")
-        self.ended = True
         self.cluster.press_power_buttons()
         limit = time.monotonic() + POWEROFF_PATIENCE
         while self.cluster.running() and time.monotonic() < limit:
@@ -247,6 +246,7 @@ class Owner:
             job.done.set()
         self.late = [member.name for member in self.cluster.running()]
         self.screen.show()
+        self.ended = True
         return self.late
 
     def _verdict(self) -> int:

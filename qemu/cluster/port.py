@@ -1,9 +1,10 @@
 """Ports of the switch: sockets that network cards are connected to, and what waits for them.
 
 A VM's card has datagrams, one a frame (`-netdev dgram`): QEMU takes a next one only when the guest took the last, so a
-guest that is too slow loses frames here, as it would on metal. Over a stream QEMU reads on and keeps what the guest does
-not take, without bound (seen with 10.0: a flood of twice what the guest takes was delivered for as long again). Streams
-carry many frames a read, so they are for probes and for all that is no VM.
+guest that is too slow loses frames here, as it would on metal. Over a stream (`-netdev stream`) QEMU reads on and keeps
+what the guest does not take, without bound (seen with 10.0: five seconds of a flood of twice what the guest took were
+delivered over ten). Streams carry many frames a read and are faster, so they are for probes, for gateways, and for VMs
+whose throughput is measured.
 """
 
 from __future__ import annotations

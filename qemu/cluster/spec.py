@@ -48,6 +48,7 @@ class ClusterSpec:
     seeds: int = 0  # the first nodes, as seeds of all; 0: nodes find each other on the segment
     capture: Path | None = None  # a pcap file of all that nodes send from their start on
     uplink: bool = False  # a gateway to this machine's own network
+    streams: bool = False  # network cards by streams: faster, but nothing is dropped however slow a guest is
     throwaway: bool = False  # the data disks need not survive a power cut of this machine
     deadline: float | None = None  # each VM is killed after so many seconds
 

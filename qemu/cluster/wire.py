@@ -34,6 +34,7 @@ class Wire:
         argv = ["/usr/bin/env", f"PYTHONPATH={CHECKOUT}", "PYTHONDONTWRITEBYTECODE=1", sys.executable]
         self._process = Process([*argv, "-m", "qemu.cluster.switch", str(self.folder)], log, None)
         self._gateway: Process | None = None
+        self._cards: set[str] = set()  # ports with datagrams
         self._probes = 0
         try:
             self._client = Client(self.folder / "control", self._process.alive)
@@ -45,21 +46,25 @@ class Wire:
         """A new port for a stream; where to connect to."""
         return Path(self.command("add-port", port=name))
 
-    def card(self, name: str, mac: str) -> list[str]:
-        """A new port for a VM; QEMU's arguments for a network card there."""
-        theirs, ours = self.command("add-card", port=name)
-        return [
-            "-netdev", f"dgram,id={CARD},local.type=unix,local.path={theirs},remote.type=unix,remote.path={ours}",
-            "-device", f"virtio-net-pci,netdev={CARD},mac={mac},romfile=",
-        ]  # fmt: skip
+    def card(self, name: str, mac: str, stream: bool = False) -> list[str]:
+        """A new port for a VM; QEMU's arguments for a network card there. See port.py for what a stream means."""
+        if stream:
+            netdev = f"stream,id={CARD},server=off,addr.type=unix,addr.path={self.port(name)}"
+        else:
+            theirs, ours = self.command("add-card", port=name)
+            self._cards.add(name)
+            netdev = f"dgram,id={CARD},local.type=unix,local.path={theirs},remote.type=unix,remote.path={ours}"
+        return ["-netdev", netdev, "-device", f"virtio-net-pci,netdev={CARD},mac={mac},romfile="]
 
     def expect(self, name: str) -> None:
         """Call it before the VM at this port starts."""
-        self.command("expect", port=name)
+        if name in self._cards:
+            self.command("expect", port=name)
 
     def attach(self, name: str) -> None:
         """Call it when QEMU runs: the VM hears the others from now on."""
-        self.command("attach", port=name)
+        if name in self._cards:
+            self.command("attach", port=name)
 
     def probe(self, address: str = PROBE, mac: bytes = PROBE_MAC) -> Probe:
         """A host of our own on the network; close it after use."""
