@@ -166,8 +166,10 @@ class Owner:
         argv = request["argv"]
         if not argv:
             raise TholeError("no command is given", "for instance: ./thole cluster exec node1 -- thole status")
-        done = self.cluster.member(request["node"]).execute(*argv, timeout=request.get("timeout") or EXEC_TIMEOUT)
-        return done._asdict()
+        member = self.cluster.member(request["node"])
+        if member.alive() and not member.answered:
+            raise TholeError(f"{member.name} has not come up yet", f"its console: {member.folder / 'console.log'}")
+        return member.execute(*argv, timeout=request.get("timeout") or EXEC_TIMEOUT)._asdict()
 
     def _loop(self) -> None:
         while not self.ended:

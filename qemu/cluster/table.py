@@ -12,6 +12,7 @@ from qemu.cluster import mesh
 from qemu.cluster.cluster import BOOTING, UP, Cluster, Member
 
 PAUSE = 1.0  # between looks
+HALTED = "THIS NODE IS HALTED"  # on the console, in a box with the reason
 PATIENCE = 0.5  # for the agent of a node that boots
 ON_ITS_WAY = {"waiting", "preparing", "starting", "stopping", "finishing", "clearing", "delayed"}
 HEAD = ("NODE", "ADDRESS", "VM", "FOR", "UNITS", "MESH")
@@ -74,6 +75,8 @@ class Watcher:
 
     def _machine(self, member: Member) -> dict[str, Any]:
         state, now = member.state(), time.monotonic()
+        if state == BOOTING and member.vm and HALTED in member.vm.console.text():
+            state = "halted"
         if self._since.get(member.name, ("", 0.0))[0] != state:
             self._since[member.name] = (state, now)
         return {
