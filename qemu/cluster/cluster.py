@@ -16,7 +16,7 @@ from qemu.checks.survival import until
 from qemu.cluster.probe import Probe
 from qemu.cluster.spec import ClusterSpec, address_of, kept_secret, mac_of, write_private
 from qemu.cluster.wire import CARD, Wire
-from qemu.console import ConsoleError, find_trouble
+from qemu.console import ConsoleError, clean, find_trouble
 from qemu.node import BOOT_TIMEOUT, Node
 from qemu.vm import API_PORT, GIB, Vm, VmConfig
 
@@ -291,7 +291,7 @@ class Cluster:
             f"{member.name}: {line}"
             for member in self.nodes.values()
             for log in sorted(member.folder.glob("console*.log"))
-            for line in find_trouble(log.read_text(errors="replace"), excused)
+            for line in find_trouble(clean(log.read_bytes()), excused)
         ]
 
     def check_consoles(self, allowed: Iterable[str] = ()) -> None:

@@ -18,6 +18,7 @@ from qemu.cluster import table
 from qemu.cluster.cluster import POWEROFF_PATIENCE, Cluster
 from qemu.cluster.door import Door, Request
 from qemu.cluster.table import Watcher
+from qemu.console import clean
 
 FOLLOW = 0.1
 REDRAW = 0.5
@@ -34,8 +35,6 @@ class Follower:
 
     def follow(self, stream: TextIO) -> None:
         """Print new lines; a file that is shorter than before is a new boot's."""
-        from qemu.console import clean
-
         try:
             with self.path.open("rb") as file:
                 size = file.seek(0, 2)
@@ -198,7 +197,8 @@ class Owner:
             raise TholeError(f"a running cluster has no command {command}")
         result = function(request)
         if command in SAID:
-            self.screen.say(" ".join([command, request.get("node", ""), show_groups(request.get("groups", []))]).strip())
+            words = [command, request.get("node", ""), show_groups(request.get("groups", []))]
+            self.screen.say(" ".join(filter(None, words)))
         return result
 
     def _start(self, request: Request) -> None:

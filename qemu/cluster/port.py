@@ -87,7 +87,7 @@ class Port:
 
 
 class StreamPort(Port):
-    """A stream with a length in front of each frame. It listens until something connects, and again when that has gone."""
+    """A stream with a length in front of each frame. It listens for something to connect, and for the next."""
 
     def __init__(self, name: str, path: Path) -> None:
         super().__init__(name, path)

@@ -136,10 +136,9 @@ def datagrams(
 ) -> list[bytes]:
     """Frames with random UDP datagrams of `size` bytes from random ports, as a stranger would send them."""
     chance = random.Random(seed)
-    return [
-        frames.ethernet(
-            to_mac, source_mac, frames.IPV4,
-            frames.ipv4(source, to, frames.UDP, frames.udp(chance.randrange(1024, 65536), port, chance.randbytes(size))),
-        )
-        for _ in range(count)
-    ]  # fmt: skip
+    made = []
+    for _ in range(count):
+        datagram = frames.udp(chance.randrange(1024, 65536), port, chance.randbytes(size))
+        packet = frames.ipv4(source, to, frames.UDP, datagram)
+        made.append(frames.ethernet(to_mac, source_mac, frames.IPV4, packet))
+    return made

@@ -42,8 +42,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--seeds", metavar="N", type=int, default=0,
         help="give the first N nodes as the mesh's seeds (default: nodes find each other on their network)",
     )  # fmt: skip
-    parser.add_argument("--uplink", action="store_true", help="a gateway to this machine's network, and a port to node1's API server")
-    parser.add_argument("--check", action="store_true", help="run the checks on a cluster of its own, and print a table")
+    parser.add_argument(
+        "--uplink", action="store_true", help="a gateway to this machine's network, and a port to node1's API server"
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="run the checks on a cluster of its own, and print a table"
+    )
     actions = parser.add_subparsers(dest="action", metavar="COMMAND", title="for a cluster that runs")
 
     def action(name: str, text: str) -> argparse.ArgumentParser:
@@ -52,7 +56,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         return made
 
     one = action("exec", "run a command on a node: exec NODE -- COMMAND...")
-    one.add_argument("--timeout", metavar="SECONDS", type=float, default=600, help="how long it may take (default: 600)")
+    one.add_argument(
+        "--timeout", metavar="SECONDS", type=float, default=600, help="how long it may take (default: %(default)s)"
+    )
     one.add_argument("node", metavar="NODE")
     one.add_argument("argv", metavar="COMMAND", nargs=argparse.REMAINDER)
     action("status", "how the nodes stand").add_argument("--json", action="store_true", help="all of it, as JSON")

@@ -115,7 +115,8 @@ def lines(rows: list[dict[str, Any]], width: int = 0) -> list[str]:
 
 def cells_of(row: dict[str, Any]) -> tuple[str, ...]:
     """A row in words."""
-    return (row["name"], row["address"], row["vm"], f"{row['seconds']:.0f} s", units_text(row["units"]), mesh_text(row["mesh"]))
+    since = f"{row['seconds']:.0f} s"
+    return (row["name"], row["address"], row["vm"], since, units_text(row["units"]), mesh_text(row["mesh"]))
 
 
 def units_text(found: dict[str, Any] | None) -> str:

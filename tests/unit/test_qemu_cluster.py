@@ -45,7 +45,9 @@ def test_wrong_clusters_are_refused(tmp_path: Path, more: dict[str, Any], proble
     assert not (tmp_path / "cluster").exists()
 
 
-@pytest.mark.parametrize("line", ["[node]\nname = x\n", "[network]\naddress=dhcp\n", "# x\n[ network ]\n  \ninterface = eth1"])
+@pytest.mark.parametrize(
+    "line", ["[node]\nname = x\n", "[network]\naddress=dhcp\n", "# x\n[ network ]\n  \ninterface = eth1"]
+)
 def test_a_persons_file_leaves_identities_to_the_cluster(tmp_path: Path, line: str) -> None:
     path = tmp_path / "mine.ini"
     path.write_text(line)
@@ -57,9 +59,8 @@ def test_what_a_node_is_told(tmp_path: Path) -> None:
     """The person's lines stand first and as they are, so that their numbers hold; what they set is not added."""
     path = tmp_path / "mine.ini"
     path.write_text("; mine\n[mesh]\nsecret = own\n[time]\nservers = 10.0.0.1\n   10.0.0.2")
-    made = make(
-        tmp_path, node_configs=[path], mesh=True, seeds=2, uplink=True, settings={"*": {"log.a": "1"}, "node2": {"log.a": "2"}}
-    )
+    settings = {"*": {"log.a": "1"}, "node2": {"log.a": "2"}}
+    made = make(tmp_path, node_configs=[path], mesh=True, seeds=2, uplink=True, settings=settings)
     text = made.ini("node2", "generated")
     assert text.startswith(path.read_text() + "\n\n# Added by ./thole cluster.\n")
     assert "generated" not in text
@@ -72,7 +73,8 @@ def test_what_a_node_is_told(tmp_path: Path) -> None:
     assert text.count("[mesh]") == 2 and added.count("[network]") == 1
     with pytest.raises(TholeError, match=r"time\.servers of node1 stands"):
         make(tmp_path, node_configs=[path], settings={"node1": {"time.servers": "x"}}).ini("node1", "")
-    assert "[mesh]" not in make(tmp_path, mesh=False).ini("node1", "s") and "gateway" not in make(tmp_path).ini("node1", "s")
+    alone = make(tmp_path, mesh=False).ini("node1", "s")
+    assert "[mesh]" not in alone and "gateway" not in alone
 
 
 def test_one_file_for_each_node(tmp_path: Path) -> None:

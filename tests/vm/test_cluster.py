@@ -1,4 +1,4 @@
-"""Three nodes on one network: they reach each other, and what is done to the network or to one of them is so, and no more."""
+"""Three nodes on one network: they reach each other, and what is done to one of them or to the network is done."""
 
 from __future__ import annotations
 
