@@ -55,7 +55,7 @@ void check_again(const Device& device) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    if (size == 0) {
+    if (size < 2) {
         return 0;
     }
     std::vector<char> bytes(size - 1);  // aligned, as the kernel's datagrams are

@@ -123,6 +123,15 @@ TEST_CASE("an answer that is cut, overrun or interrupted ends with an error") {
         CHECK_FALSE(taken.reader.status());
         CHECK_FALSE(taken.reader.complete());
     }
+    SUBCASE("a length that is negative to those who count with sign") {
+        Taken taken;
+        Datagram datagram;
+        datagram.begin(RTM_NEWLINK);
+        datagram.end();
+        std::ranges::fill_n(datagram.bytes().begin(), 4, '\xFF');
+        taken.reader.take(datagram.content());
+        CHECK_FALSE(taken.reader.status());
+    }
     SUBCASE("an error without a number") {
         Taken taken;
         Datagram datagram;
