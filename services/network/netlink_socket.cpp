@@ -1,7 +1,9 @@
 #include "netlink_socket.hpp"
 
 #include <sys/socket.h>
+#include <sys/time.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <ctime>
