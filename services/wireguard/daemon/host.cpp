@@ -119,8 +119,9 @@ Status MeshHost::begin(const PublicKey& key, const NodeState& state) {
     get_random(own.random);
     const Instant time = now();
     const bool rotating = settings_.previous_secret.has_value();
+    World& world = *this;
     mesh_ =
-        std::make_unique<Mesh>(std::move(own), rotating ? *settings_.previous_secret : settings_.secret, *this, time);
+        std::make_unique<Mesh>(std::move(own), rotating ? *settings_.previous_secret : settings_.secret, world, time);
     if (rotating) {
         mesh_->rotate_secret(settings_.secret, kNever);
     }
