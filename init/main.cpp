@@ -1,4 +1,4 @@
-// One binary, many names: PID 1, the command line, the logger, the DHCP hook and the names that scripts know.
+// One binary, many names: PID 1, the command line, the logger, the mesh, the DHCP hook and the names that scripts know.
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -17,6 +17,7 @@
 #include "daemon/run_one.hpp"
 #include "dhcp_hook.hpp"
 #include "log/logger.hpp"
+#include "daemon/main.hpp"
 
 namespace thole {
 
@@ -53,6 +54,9 @@ void forget_the_start() {
 int init_main(std::span<const std::string_view> arguments) {
     if (!arguments.empty() && arguments[0] == "logger") {
         return logger_main(arguments.subspan(1));
+    }
+    if (!arguments.empty() && arguments[0] == "mesh") {
+        return mesh::mesh_main();
     }
     if (!arguments.empty() && arguments[0] == "crashed") {
         crashed_main(arguments.size() > 1 ? arguments[1] : "an unknown signal");

@@ -29,11 +29,7 @@ Mesh::Mesh(Settings settings, const ClusterSecret& secret, World& world, Instant
       next_hurry_(now),
       next_tick_(now) {
     wipe(settings_.random);
-    for (const Endpoint& where : settings_.seeds) {
-        if (seeds_.size() < kMostSeeds) {
-            seeds_.push_back({.where = where, .key = std::nullopt, .next = now});
-        }
-    }
+    set_seeds(settings_.seeds, now);
     publish(now);
 }
 
@@ -91,7 +87,19 @@ void Mesh::set_endpoints(std::vector<KnownEndpoint> endpoints, Instant now) {
     now_ = now;
     if (endpoints != settings_.endpoints) {
         settings_.endpoints = std::move(endpoints);
+        for (Seed& seed : seeds_) {
+            seed.pause = {};
+            seed.next = now;
+        }
         publish(now);
+    }
+}
+
+void Mesh::restore(Bytes record, milliseconds age, Instant now) {
+    now_ = now;
+    const auto head = read_head(record);
+    if (head && head->key != settings_.key && members_.merge(record, age, now) == Merge::changed) {
+        on_record(*members_.find(head->key));
     }
 }
 

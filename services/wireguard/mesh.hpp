@@ -74,7 +74,13 @@ class Mesh : private Tunnel, private Liveness {
     void tick(Instant now);
     [[nodiscard]] Instant next_deadline() const;
 
-    /// The node's own endpoints changed.
+    /// Takes in what was known before this process began: a record and the time since its node wrote it.
+    void restore(Bytes record, milliseconds age, Instant now);
+
+    /// Bootstrap ports of other nodes, in place of those before. Those that stay go on as they were.
+    void set_seeds(std::span<const Endpoint> seeds, Instant now);
+
+    /// The node's own endpoints changed; the network may be another, so seeds are asked at once.
     void set_endpoints(std::vector<KnownEndpoint> endpoints, Instant now);
     /// Says that the node goes; some seconds later everybody has heard of it.
     void leave(Instant now);
@@ -82,6 +88,8 @@ class Mesh : private Tunnel, private Liveness {
     bool forget(const PublicKey& key, Instant now);
     void rotate_secret(const ClusterSecret& secret, Instant until) { keys_.rotate(secret, until); }
 
+    /// Whether the peer answers.
+    [[nodiscard]] bool reaches(const PublicKey& key) const;
     [[nodiscard]] bool is_peer(const PublicKey& key) const { return find_peer(key) != nullptr; }
     [[nodiscard]] std::size_t peer_count() const { return peers_.size(); }
     [[nodiscard]] PeerSetup wanted(std::size_t index) const;
@@ -122,7 +130,7 @@ class Mesh : private Tunnel, private Liveness {
     void on_record(const Member& member) override;
     void on_agreement() override { agreed_ = true; }
     std::uint32_t random() override;
-    bool alive(const PublicKey& key) override;
+    bool alive(const PublicKey& key) override { return key == settings_.key || reaches(key); }
 
     // mesh_claim.cpp: this node's own record
     void publish(Instant now);

@@ -64,10 +64,7 @@ void Mesh::drop_expired() {
     }
 }
 
-bool Mesh::alive(const PublicKey& key) {
-    if (key == settings_.key) {
-        return true;
-    }
+bool Mesh::reaches(const PublicKey& key) const {
     const Peer* const peer = find_peer(key);
     return peer != nullptr && peer->paths.working();
 }
