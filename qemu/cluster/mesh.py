@@ -1,6 +1,6 @@
 """What nodes of a cluster say of their mesh, by their own command line.
 
-Of `thole mesh status --json` this uses: `name`, `ipv4`, `ipv6`, `state`, and `peers`, each with `name`, `ipv4` and
+Of `thole mesh status --json` this uses: `name`, `ipv4`, `ipv6`, `state`, and `peer_list`, each with `name`, `ipv4` and
 `state` (`up` when its tunnel works).
 """
 
@@ -30,7 +30,7 @@ def status(member: Member) -> dict[str, Any] | None:
 
 def peers(member: Member) -> dict[str, dict[str, Any]]:
     """The peers of a node by name."""
-    return {peer["name"]: peer for peer in (status(member) or {}).get("peers", [])}
+    return {peer["name"]: peer for peer in (status(member) or {}).get("peer_list", [])}
 
 
 def peers_up(member: Member) -> set[str]:

@@ -130,9 +130,8 @@ def units_text(found: dict[str, Any] | None) -> str:
 
 
 def mesh_text(found: dict[str, Any] | None) -> str:
-    """10.41.3.7, 4 of 4 peers."""
+    """10.41.3.7, joined, 4 of 4 peers up."""
     if not found:
         return "-"
-    peers = found.get("peers", [])
-    up = sum(peer.get("state") == "up" for peer in peers)
-    return f"{found.get('ipv4') or found.get('ipv6') or 'no address'}, {up} of {len(peers)} peers"
+    address = found.get("ipv4") or found.get("ipv6") or "no address"
+    return f"{address}, {found.get('state')}, {found.get('up')} of {found.get('peers')} peers up"

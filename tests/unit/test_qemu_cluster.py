@@ -156,8 +156,8 @@ def test_consoles_are_printed_by_whole_lines(tmp_path: Path) -> None:
 def test_the_table(tmp_path: Path) -> None:
     row = {"name": "node1", "address": "192.168.73.1", "vm": "up", "seconds": 3.0}
     units = {"ready": 4, "waiting": ["a"], "failed": ["b", "c"]}
-    mesh = {"ipv4": "10.41.1.2", "peers": [{"state": "up"}, {"state": "searching"}]}
+    mesh = {"ipv4": "10.41.1.2", "state": "joined", "up": 1, "peers": 2}
     lines = table.lines([{**row, "units": units, "mesh": mesh}, {**row, "units": None, "mesh": None}])
-    assert lines[1].split("  ")[-2:] == ["4 ready, 1 on the way, failed: b c", "10.41.1.2, 1 of 2 peers"]
+    assert lines[1].split("  ")[-2:] == ["4 ready, 1 on the way, failed: b c", "10.41.1.2, joined, 1 of 2 peers up"]
     assert lines[2].split() == ["node1", "192.168.73.1", "up", "3", "s", "-", "-"]
     assert max(map(len, table.lines([{**row, "units": units, "mesh": mesh}], width=30))) == 30

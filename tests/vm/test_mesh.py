@@ -160,7 +160,8 @@ def test_who_is_not_let_in(artifacts: Artifacts, tmp_path: Path, watched: list[V
         cluster.remake("node3").wait(BOOT)
         mesh.wait_full(cluster, FIVE[:3], JOIN)
         assert (mesh.status(other) or {})["ipv4"] == static
-        assert (mesh.status(third) or {}).get("ipv4") != static, "it took another node's address"
+        refused = mesh.status(third) or {}
+        assert refused["state"] == "address-refused" and refused["ipv4"] != static, "it took another node's address"
         assert mesh.ping(one, "node2") == ""
         assert mesh.peers(one)["node2"]["ipv4"] == static
         assert cluster.stop() == []
