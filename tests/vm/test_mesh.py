@@ -132,6 +132,8 @@ def test_a_seed_that_appears_later_is_enough(artifacts: Artifacts, tmp_path: Pat
     with Cluster(spec, watched.append) as cluster:
         cluster.wire.pass_announcements(False)
         cluster.wait_agents(BOOT)
+        # Both have called for others, and were not heard.
+        cluster.until("announcements that did not pass", lambda: cluster.wire.status()["cut"] >= 4, JOIN)
         assert mesh.peers_up(cluster.nodes["node2"]) == mesh.peers_up(cluster.nodes["node3"]) == set()
         cluster.start("node1").wait(BOOT)
         print(f"full mesh {mesh.wait_full(cluster, names, JOIN):.1f} s after the seed's agent answered")
