@@ -15,6 +15,7 @@ Mesh::Mesh(Settings settings, const ClusterSecret& secret, World& world, Instant
     : settings_(std::move(settings)),
       world_(world),
       now_(now),
+      secret_(secret.bytes()),
       keys_(secret),
       gate_(settings_.random),
       members_(settings_.ranges, *this),
@@ -52,6 +53,10 @@ void Mesh::on_inside(const PublicKey& from, Bytes message, Instant now) {
         on_ask(from, in, now);
     } else if (kind == MessageKind::observed) {
         on_observed(in, now);
+    } else if (kind == MessageKind::want_secret) {
+        tell_secret(from);
+    } else if (kind == MessageKind::secret) {
+        on_secret_message(from, in, now);
     }
 }
 

@@ -144,6 +144,7 @@ void Mesh::tick_peers(Instant now) {
     if (now >= next_help_) {
         next_help_ = now + kHelpPause;
         ask_for_help();
+        ask_for_secret();
     }
 }
 
