@@ -154,6 +154,10 @@ class Mesh : private Tunnel, private Liveness {
     void settle(Instant now);
     [[nodiscard]] bool may_settle(Instant now) const;
 
+    /// Something happened: what follows from it is done soon.
+    void stir();
+    [[nodiscard]] Instant next_work(Instant now) const;
+
     // mesh_hello.cpp: outside the tunnel
     void tick_seeds(Instant now);
     void send_hello(const Endpoint& to, HelloKind kind, const Challenge& echo, std::size_t which, Instant now);

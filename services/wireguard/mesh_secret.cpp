@@ -21,6 +21,7 @@ void Mesh::take_secret(const ClusterSecret& secret, const SecretVersion& version
 
 void Mesh::rotate_secret(const ClusterSecret& secret, Instant now) {
     now_ = now;
+    stir();
     SecretVersion newest = settings_.secret;
     for (const auto& member : members_.all()) {
         newest = std::max(newest, member->record.secret);
