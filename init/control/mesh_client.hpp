@@ -5,6 +5,7 @@
 //   differences   a line for all that the kernel has otherwise than wanted: what, wanted, actual
 //   forget NODE   a name, fingerprint or public key
 //   leave
+//   rotate-secret   the lines that node.ini of further nodes needs
 #pragma once
 
 #include <cstdint>

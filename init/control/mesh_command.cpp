@@ -256,7 +256,7 @@ struct Action {
 
 constexpr std::array kActions{
     Action{"status", 0, status_action}, Action{"peers", 0, peers_action},  Action{"ping", 1, ping_action},
-    Action{"forget", 1, change_action}, Action{"leave", 0, change_action},
+    Action{"forget", 1, change_action}, Action{"leave", 0, change_action}, Action{"rotate-secret", 0, change_action},
 };
 
 }  // namespace

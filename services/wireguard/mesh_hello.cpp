@@ -22,6 +22,8 @@ void Mesh::set_seeds(std::span<const Endpoint> seeds, Instant now) {
         }
     }
     seeds_ = std::move(chosen);
+    now_ = now;
+    stir();
 }
 
 void Mesh::tick_seeds(Instant now) {

@@ -111,6 +111,9 @@ void Mesh::on_status(const PublicKey& key, const PathStatus& status, Instant now
     const bool found = peer->paths.on_status(status, forbidden(), now);
     working_peers_ += peer->paths.working() ? 1 : 0;
     working_peers_ -= worked ? 1 : 0;
+    if (worked != peer->paths.working()) {
+        stir();
+    }
     if (!found) {
         return;
     }
@@ -144,6 +147,7 @@ void Mesh::tick_peers(Instant now) {
     if (now >= next_help_) {
         next_help_ = now + kHelpPause;
         ask_for_help();
+        ask_for_secret();
     }
 }
 

@@ -13,6 +13,7 @@
 #include "os/file.hpp"
 #include "saved_members.hpp"
 #include "say.hpp"
+#include "secret_store.hpp"
 
 namespace thole::mesh {
 
@@ -32,6 +33,8 @@ void get_random(std::span<std::uint8_t> bytes) {
 }
 
 std::uint64_t wall_clock() { return static_cast<std::uint64_t>(std::max<std::time_t>(std::time(nullptr), 0)); }
+
+constexpr std::chrono::seconds seconds_of(std::uint64_t number) { return std::chrono::seconds(number); }
 
 Result<Fd> open_signals() {
     sigset_t set;
@@ -106,6 +109,7 @@ Result<std::unique_ptr<MeshHost>> MeshHost::make(DaemonSettings settings, MeshFi
 }
 
 Status MeshHost::begin(const PublicKey& key, const NodeState& state) {
+    const StoredSecret stored = choose_secret(files_.state, settings_.secret);
     Settings own{.key = key,
                  .ranges = settings_.ranges,
                  .name = settings_.name,
@@ -115,15 +119,19 @@ Status MeshHost::begin(const PublicKey& key, const NodeState& state) {
                  .endpoints = {},
                  .fixed_ipv4 = settings_.fixed_ipv4,
                  .seeds = {},
-                 .state = state};
+                 .state = state,
+                 .secret = stored.version};
     get_random(own.random);
     const Instant time = now();
-    const bool rotating = settings_.previous_secret.has_value();
     World& world = *this;
-    mesh_ =
-        std::make_unique<Mesh>(std::move(own), rotating ? *settings_.previous_secret : settings_.secret, world, time);
-    if (rotating) {
-        mesh_->rotate_secret(settings_.secret, kNever);
+    mesh_ = std::make_unique<Mesh>(std::move(own), stored.secret, world, time);
+    const std::uint64_t seconds = wall_clock();
+    if (settings_.previous_secret) {
+        mesh_->allow_secret(*settings_.previous_secret, kNever);
+    } else if (stored.previous && stored.previous_until > seconds) {
+        const std::uint64_t left =
+            std::min<std::uint64_t>(stored.previous_until - seconds, kSecretGrace / seconds_of(1));
+        mesh_->allow_secret(*stored.previous, time + seconds_of(left));
     }
     restore_members();
     use_network();
@@ -279,6 +287,18 @@ void MeshHost::save(const NodeState& state) {
     if (auto saved = save_state(files_.state, state); !saved) {
         say(saved.error().message);
     }
+}
+
+void MeshHost::on_secret(const ClusterSecret& secret, const SecretVersion& version) {
+    StoredSecret before = choose_secret(files_.state, settings_.secret);
+    const StoredSecret stored{.secret = ClusterSecret(secret.bytes()),
+                              .version = version,
+                              .previous = std::move(before.secret),
+                              .previous_until = wall_clock() + kSecretGrace / seconds_of(1)};
+    if (auto saved = store_secret(files_.state, stored, settings_.secret); !saved) {
+        say(saved.error().message);
+    }
+    say(concat("the cluster has a new secret, number ", version.generation));
 }
 
 void MeshHost::fill_random(std::span<std::uint8_t> bytes) { get_random(bytes); }

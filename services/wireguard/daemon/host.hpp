@@ -56,6 +56,7 @@ class MeshHost : private World, private RequestHandler {
     void on_addresses_changed() override;
     void try_endpoint(const PublicKey& key, const Endpoint& endpoint) override;
     void save(const NodeState& state) override;
+    void on_secret(const ClusterSecret& secret, const SecretVersion& version) override;
     void fill_random(std::span<std::uint8_t> bytes) override;
     std::uint64_t seconds_since_1970() override;
 
@@ -89,6 +90,7 @@ class MeshHost : private World, private RequestHandler {
     [[nodiscard]] std::string peer_lines(Instant time);
     Result<std::string> difference_lines();
     Result<std::string> forget(std::string_view who);
+    std::string rotate_secret();
     [[nodiscard]] std::string_view state_word() const;
 
     DaemonSettings settings_;

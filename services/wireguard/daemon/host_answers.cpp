@@ -133,6 +133,17 @@ Result<std::string> MeshHost::forget(std::string_view who) {
     return failure(concat("no node of this mesh is called ", who, ": `thole mesh peers` lists them"));
 }
 
+/// The lines that node.ini of nodes made from now on needs.
+std::string MeshHost::rotate_secret() {
+    Block random{};
+    fill_random(random);
+    const ClusterSecret secret(random);
+    mesh_->rotate_secret(secret, now());
+    wipe(random);
+    return concat("[mesh]\ncluster = ", settings_.cluster, "\nsecret = ", base64_text(secret.bytes()),
+                  "\nula = ", network_text(settings_.ranges.ipv6), "\n");
+}
+
 Result<std::string> MeshHost::answer(const std::vector<std::string_view>& words) {
     const auto verb = words.empty() ? std::string_view() : words[0];
     if (words.size() == 1 && verb == "info") {
@@ -151,6 +162,9 @@ Result<std::string> MeshHost::answer(const std::vector<std::string_view>& words)
         say("leaving the mesh as the command line asked; `thole restart mesh` joins it again");
         mesh_->leave(now());
         return std::string();
+    }
+    if (words.size() == 1 && verb == "rotate-secret") {
+        return rotate_secret();
     }
     return failure("the mesh does not know this request");
 }
