@@ -44,6 +44,7 @@ int top_command(const Call& call);
 int blame_command(const Call& call);
 int plot_command(const Call& call);
 int config_command(const Call& call);
+int firewall_command(const Call& call);
 int reference_command(const Call& call);
 int completion_command(const Call& call);
 int version_command(const Call& call);
