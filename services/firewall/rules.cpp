@@ -29,15 +29,29 @@ constexpr std::string_view kInputHead =
     "    udp sport 67 udp dport 68 accept\n"
     "    ip6 saddr fe80::/10 udp sport 547 udp dport 546 accept\n";
 
-/// Connections that Services take to pods have had their destination changed (kube-proxy, host ports).
-constexpr std::string_view kForward =
+/// The chains and where they hang, without rules. They stay when rules are replaced: a chain that takes the place of
+/// another is for a moment in force without its policy, and there are packets that see neither's rules.
+constexpr std::string_view kChains =
+    " {\n"
+    "  chain trusted {\n"
+    "  }\n"
+    "  chain input {\n"
+    "    type filter hook input priority filter; policy drop;\n"
+    "  }\n"
     "  chain forward {\n"
     "    type filter hook forward priority filter; policy drop;\n"
+    "  }\n"
+    "}\n";
+
+/// Connections that Services take to pods have had their destination changed (kube-proxy, host ports). The last rule
+/// drops what the policy would: in a chain that is new, rules are in force before the policy is.
+constexpr std::string_view kForward =
+    "  chain forward {\n"
     "    ct state established,related accept\n"
     "    ct state invalid counter drop\n"
     "    jump trusted\n"
     "    ct status dnat accept\n"
-    "    counter comment \"dropped\"\n"
+    "    counter drop\n"
     "  }\n";
 
 std::string trusted_chain(const std::vector<std::string>& interfaces) {
@@ -62,13 +76,12 @@ std::string allow_rules(const std::vector<PortRange>& allow) {
 }
 
 std::string input_chain(const FirewallPlan& plan) {
-    std::string chain = concat("  chain input {\n    type filter hook input priority filter; policy drop;\n",
-                               "    jump trusted\n", kInputHead);
+    std::string chain = concat("  chain input {\n    jump trusted\n", kInputHead);
     if (plan.mesh_port) {
         append(chain, "    # the mesh: WireGuard, and hellos, which come by broadcast and multicast as well\n",
                "    udp dport ", *plan.mesh_port, "-", *plan.mesh_port + 1, " accept\n");
     }
-    return chain += concat(allow_rules(plan.allow), "    counter comment \"dropped\"\n  }\n");
+    return chain += allow_rules(plan.allow);
 }
 
 /// FNV-1a. It tells one text from another; nobody gains by another text of the same hash.
@@ -79,9 +92,6 @@ std::uint64_t hash_of(std::string_view text) {
     }
     return hash;
 }
-
-/// Declared before it is deleted, because deleting what is not there is an error.
-std::string delete_table() { return concat("table ", kFirewallTable, "\ndelete table ", kFirewallTable, "\n"); }
 
 }  // namespace
 
@@ -105,12 +115,18 @@ FirewallPlan firewall_plan(const NodeConfig& config) {
 }
 
 std::string firewall_rules(const FirewallPlan& plan) {
-    const std::string chains = concat(trusted_chain(plan.trusted), input_chain(plan), kForward);
-    return concat("# made from node.ini, see `thole firewall`\n", delete_table(), "table ", kFirewallTable,
-                  " {\n  comment \"", rules_mark(chains), "\"\n", chains, "}\n");
+    const std::string trusted = trusted_chain(plan.trusted);
+    const std::string input = input_chain(plan);
+    const std::string mark = rules_mark(concat(trusted, input, kForward));
+    return concat("# made from node.ini, see `thole firewall`\ntable ", kFirewallTable, kChains, "flush table ",
+                  kFirewallTable, "\ntable ", kFirewallTable, " {\n", trusted, input, "    counter drop comment \"",
+                  mark, "\"\n  }\n", kForward, "}\n");
 }
 
-std::string no_firewall_rules() { return delete_table(); }
+std::string no_firewall_rules() {
+    // Declared before it is deleted, because deleting what is not there is an error.
+    return concat("table ", kFirewallTable, "\ndelete table ", kFirewallTable, "\n");
+}
 
 std::string rules_mark(std::string_view rules) {
     constexpr std::string_view kDigits = "0123456789abcdef";

@@ -23,14 +23,14 @@ struct FirewallPlan {
 
 FirewallPlan firewall_plan(const NodeConfig& config);
 
-/// All of the table, in one transaction: nft puts it in place of the one before, or changes nothing. The table has a
-/// comment by which the text in force is known again, see rules_mark().
+/// All of the table, in one transaction: every packet meets the rules from before it or those of it. The last rule of
+/// the input chain has a comment by which the text in force is known again, see rules_mark().
 std::string firewall_rules(const FirewallPlan& plan);
 
 /// Takes the table away, in one transaction.
 std::string no_firewall_rules();
 
-/// "thole-" and 16 hexadecimal digits of the rules' hash, as they stand in the table's comment.
+/// "thole-" and 16 hexadecimal digits of the rules' hash, as they stand in that comment.
 std::string rules_mark(std::string_view rules);
 
 }  // namespace thole

@@ -150,14 +150,17 @@ def check_ping(scene: Scene) -> None:
 
 
 def check_exchange(scene: Scene, rules: str) -> None:
-    """While rules take the place of rules, again and again, the closed port stays closed and the open one open."""
+    """While rules take the place of rules, again and again, the closed port stays closed and the open one open.
+
+    A table that is deleted and made again in one transaction does not pass: for a moment the new chain has no policy.
+    """
     opened = scene.listen(scene.node, OPEN_UDP, socket.SOCK_DGRAM)
     closed = scene.listen(scene.node, CLOSED, socket.SOCK_DGRAM)
     with scene.outside.inside():
         client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     child = os.fork()
     if child == 0:
-        codes = {scene.nft(rules).returncode for _ in range(20)}
+        codes = {scene.nft(rules).returncode for _ in range(100)}
         os._exit(0 if codes == {0} else 1)
     sent = heard = 0
     ended = (0, 0)
@@ -169,7 +172,7 @@ def check_exchange(scene: Scene, rules: str) -> None:
             break
         heard += opened.recv(64) == b"open"
         ended = os.waitpid(child, os.WNOHANG)
-    see(ended == (child, 0), "the rules were replaced 20 times")
+    see(ended == (child, 0), "the rules were replaced 100 times")
     see(heard == sent, f"all of {sent} datagrams arrived meanwhile")
     see(not select.select([closed], [], [], SILENCE)[0], f"and none of {sent} at the closed port")
     opened.close()
