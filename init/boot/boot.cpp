@@ -15,6 +15,7 @@
 #include "boot/skeleton.hpp"
 #include "config/render.hpp"
 #include "config/sources.hpp"
+#include "firewall.hpp"
 #include "network.hpp"
 #include "os/file.hpp"
 
@@ -133,6 +134,9 @@ Status take_identity(Console& console, Booted& booted) {
 Status configure_node(Console& console, const Booted& booted) {
     set_sysctls(console);
     raise_limits(console);
+    if (auto filtered = start_firewall(console, booted.config, booted.in_container); !filtered) {
+        return filtered;
+    }
     if (auto configured = tolerate(console, configure_network(console, booted.config, booted.in_container));
         !configured) {
         return configured;

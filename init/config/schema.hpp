@@ -27,6 +27,8 @@ enum class KeyType : unsigned char {
     choice,             // one of `words`
     key,                // 32 bytes in base64
     host_port_list,     // names or addresses, each with a port behind a colon or without; IPv6 with a port in brackets
+    port_list,          // tcp/PORT, udp/FIRST-LAST
+    interface_list,     // names of interfaces; `*` at the end stands for any more letters
 };
 
 struct Key {
@@ -38,8 +40,8 @@ struct Key {
     std::string_view words = {};        // what is allowed besides the type's own values, separated by blanks
     std::string_view environment = {};  // a container's environment variable for it, besides THOLE_SECTION_KEY
     std::int64_t minimum = 0;           // of a whole number, of an IPv4 range's prefix length
-    std::int64_t maximum = 0;           // likewise; a host name's greatest length, the greatest number of addresses
-    std::int64_t minimum_ipv6 = 0;      // of an IPv6 range's prefix length
+    std::int64_t maximum = 0;  // likewise; a host name's greatest length, the greatest number of addresses or ports
+    std::int64_t minimum_ipv6 = 0;  // of an IPv6 range's prefix length
     std::int64_t maximum_ipv6 = 0;
     bool secret = false;  // refused on the kernel command line and in files that everybody may read
 };

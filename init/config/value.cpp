@@ -5,6 +5,7 @@
 
 #include "base/text.hpp"
 #include "config/address.hpp"
+#include "config/port_range.hpp"
 
 namespace thole {
 
@@ -204,7 +205,8 @@ Result<std::string> canonical_list(const Key& key, std::string_view value, Canon
         }
         items.push_back(std::move(*one));
     }
-    const bool counted = key.type == KeyType::address_list || key.type == KeyType::host_port_list;
+    const bool counted =
+        key.type == KeyType::address_list || key.type == KeyType::host_port_list || key.type == KeyType::port_list;
     const std::size_t longest = counted ? static_cast<std::size_t>(key.maximum) : kLongestList;
     if (items.size() > longest) {
         return failure(concat(items.size(), " items are too many: the most is ", longest));
@@ -240,6 +242,30 @@ Result<std::string> canonical_word(const Key& /*key*/, std::string_view value) {
     return std::string(value);
 }
 
+Result<std::string> canonical_ports(const Key& /*key*/, std::string_view value) {
+    const auto range = parse_port_range(lower_case(value));
+    if (!range) {
+        return std::unexpected(range.error());
+    }
+    return port_range_text(*range);
+}
+
+/// Less than the kernel takes: these names stand in rules for nft.
+Result<std::string> canonical_interface_pattern(const Key& /*key*/, std::string_view value) {
+    const auto name = value.substr(0, value.size() - (value.ends_with('*') ? 1 : 0));
+    const bool plain = std::ranges::all_of(name, [](char letter) {
+        return is_lower_or_digit(letter) || (letter >= 'A' && letter <= 'Z') ||
+               std::string_view("._-@").find(letter) != std::string_view::npos;
+    });
+    if (value == "*") {
+        return failure("'*' trusts every interface: firewall.enabled = no says so more clearly");
+    }
+    if (!plain || !is_interface_name(name)) {
+        return failure(concat("'", value, "' is not an interface's name, nor the beginning of one and a '*'"));
+    }
+    return std::string(value);
+}
+
 Result<std::string> canonical_duration(std::string_view value) {
     const auto duration = parse_duration(value);
     return checked(duration ? Status() : std::unexpected(duration.error()), value);
@@ -270,6 +296,8 @@ Result<std::string> canonical_of_type(const Key& key, std::string_view value) {
         case KeyType::network_list: return canonical_networks(key, value);
         case KeyType::key: return canonical_key(value);
         case KeyType::host_port_list: return canonical_list(key, value, canonical_host_port);
+        case KeyType::port_list: return canonical_list(key, value, canonical_ports);
+        case KeyType::interface_list: return canonical_list(key, value, canonical_interface_pattern);
         case KeyType::choice: break;
     }
     return failure(concat("'", value, "' is not allowed"));
@@ -295,6 +323,8 @@ std::string type_text(const Key& key) {
         }
         case KeyType::key: return "32 bytes in base64";
         case KeyType::host_port_list: return "HOST or HOST:PORT";
+        case KeyType::port_list: return "tcp/PORT, udp/FIRST-LAST";
+        case KeyType::interface_list: return "interfaces' names";
         case KeyType::choice: return "";
     }
     return "";

@@ -33,6 +33,10 @@ constexpr Command kCommands[] = {
     {"lint", "[--json] [DIRECTORY...]", "check unit files; without a directory the node's own", lint_command},
     {"config", "[--json] ACTION [FILE]",
      "show: the configuration in force; check FILE: a node.ini; reference: its keys", config_command},
+    {"firewall", "[--actual] ACTION",
+     "show: the packet filter that node.ini wants, with --actual the one in force; apply: put it in force; check: "
+     "whether it is",
+     firewall_command},
     {"reference", "[units|commands]", "all keys of unit files, or these commands, in Markdown", reference_command},
     {"completion", "[bash]", "the completion script for a shell", completion_command},
     {"version", "[--json]", "of this program and of PID 1", version_command},
@@ -149,6 +153,7 @@ std::string completion_script() {
         "                words=$(thole status --json 2>/dev/null | sed -n 's/^  {\"name\": \"\\([^\"]*\\)\".*/\\1/p') "
         ";;\n"
         "            config) words='show check reference' ;;\n"
+        "            firewall) words='show apply check' ;;\n"
         "            reference) words='units commands' ;;\n"
         "            completion) words='bash' ;;\n"
         "        esac\n"

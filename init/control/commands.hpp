@@ -46,6 +46,7 @@ int plot_command(const Call& call);
 int mesh_command(const Call& call);
 int node_command(const Call& call);
 int config_command(const Call& call);
+int firewall_command(const Call& call);
 int reference_command(const Call& call);
 int completion_command(const Call& call);
 int version_command(const Call& call);

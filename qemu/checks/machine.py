@@ -25,6 +25,15 @@ def boots(lab: Lab) -> str:
     return f"Linux {kernel}, {uptime} s after the kernel's start"
 
 
+@check("the firewall of node.ini is in force", needs=("boots",))
+def firewall_in_force(lab: Lab) -> str:
+    lab.node.agent.check_output(["/usr/bin/thole", "firewall", "check"])
+    actual = lab.node.agent.check_output(["/usr/bin/thole", "firewall", "show", "--actual"])
+    for part in ("hook input priority filter; policy drop;", "tcp dport 6443 accept", 'iifname "wg0" accept'):
+        expect(part in actual, f"{part!r} is not among the rules in force:\n{actual}")
+    return f"{actual.count('accept')} rules accept, and the API server's port is one"
+
+
 @check("PID 1 is our static binary", needs=("boots",))
 def pid1_is_ours(lab: Lab) -> str:
     running = lab.node.agent.read_file("/proc/1/exe")

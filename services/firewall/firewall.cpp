@@ -1,0 +1,96 @@
+#include "firewall.hpp"
+
+#include "base/text.hpp"
+#include "boot/program.hpp"
+#include "os/file.hpp"
+#include "rules.hpp"
+
+namespace thole {
+
+namespace {
+
+constexpr const char* kNft = "/usr/sbin/nft";
+constexpr const char* kRules = "/run/thole/firewall.nft";
+
+std::string wanted_rules(const NodeConfig& config) {
+    return config.boolean("firewall.enabled") ? firewall_rules(firewall_plan(config)) : no_firewall_rules();
+}
+
+/// Runs nft; what it says is the error where it fails.
+Result<std::string> run_nft(std::vector<std::string> arguments, std::string_view tried) {
+    arguments.insert(arguments.begin(), kNft);
+    auto result = run_program(arguments);
+    if (!result) {
+        return with_context(concat("cannot ", tried), result.error());
+    }
+    if (result->status != 0) {
+        return failure(concat("cannot ", tried, ": nft ended with ", result->status, ": ", trim(result->output)));
+    }
+    return std::move(result->output);
+}
+
+/// The mark in the comment of a table, see rules.hpp.
+std::string_view mark_in(std::string_view rules) {
+    constexpr std::string_view kComment = "comment \"thole-";
+    const auto place = rules.find(kComment);
+    if (place == std::string_view::npos) {
+        return {};
+    }
+    rules.remove_prefix(place + sizeof("comment \"") - 1);
+    return rules.substr(0, rules.find('"'));
+}
+
+}  // namespace
+
+Status apply_firewall(const NodeConfig& config) {
+    if (auto written = replace_file(kRules, wanted_rules(config), 0600); !written) {
+        return written;
+    }
+    const auto done = run_nft({"-f", kRules}, "set the packet filter");
+    return done ? Status() : Status(std::unexpected(done.error()));
+}
+
+Status start_firewall(Console& console, const NodeConfig& config, bool in_container) {
+    if (in_container) {
+        console.line("firewall left to the container's engine");
+        return {};
+    }
+    if (!config.boolean("firewall.enabled")) {
+        console.line(concat("firewall off (", config.origin("firewall.enabled"), ")"));
+        return {};
+    }
+    const auto applied = apply_firewall(config);
+    if (!applied) {
+        return failure(concat("The node would be open to its network: ", applied.error().message,
+                              "\nIf node.ini is right, firewall.enabled = no lets the node start without a packet "
+                              "filter."));
+    }
+    return {};
+}
+
+Result<std::string> actual_firewall() {
+    std::vector<std::string> arguments{"list", "table"};
+    for (const auto word : split_words(kFirewallTable)) {
+        arguments.emplace_back(word);
+    }
+    return run_nft(std::move(arguments), "list the packet filter");
+}
+
+Status check_firewall(const NodeConfig& config) {
+    const auto actual = actual_firewall();
+    if (!config.boolean("firewall.enabled")) {
+        return actual ? failure(
+                            "firewall.enabled is no, but there are rules in force; `thole firewall apply` takes "
+                            "them away")
+                      : Status();
+    }
+    if (!actual) {
+        return with_context("no rules are in force; `thole firewall apply` sets them", actual.error());
+    }
+    if (mark_in(*actual) != mark_in(wanted_rules(config))) {
+        return failure("the rules in force are not those of node.ini; `thole firewall apply` sets them");
+    }
+    return {};
+}
+
+}  // namespace thole

@@ -1,0 +1,25 @@
+// The packet filter is put in force by nft(8), at boot and by `thole firewall`.
+#pragma once
+
+#include <string>
+
+#include "base/error.hpp"
+#include "config/node_config.hpp"
+#include "os/console.hpp"
+
+namespace thole {
+
+/// Puts the rules of node.ini in force, or takes them away where it says so. Before it has done all of it, all is as it
+/// was before. The error has nft's own words.
+Status apply_firewall(const NodeConfig& config);
+
+/// Boot's call, before the first interface goes up. In a container it leaves the packet filter to the engine.
+Status start_firewall(Console& console, const NodeConfig& config, bool in_container);
+
+/// The rules in force, as nft lists them; an error where there are none.
+Result<std::string> actual_firewall();
+
+/// Nothing where the rules of node.ini are those in force; else what is different.
+Status check_firewall(const NodeConfig& config);
+
+}  // namespace thole
