@@ -10,6 +10,8 @@ namespace thole {
 
 namespace {
 
+using Canonical = Result<std::string> (*)(const Key& key, std::string_view value);
+
 /// The canonical form where the check went well, else its error.
 Result<std::string> checked(const Status& status, std::string_view canonical) {
     if (!status) {
@@ -94,6 +96,54 @@ Result<std::string> canonical_address(const Key& /*key*/, std::string_view value
     return address_text(*address);
 }
 
+/// HOST, HOST:PORT, [IPV6]:PORT; without a port an IPv6 address stands as it is.
+Result<std::string> canonical_with_port(const Key& key, std::string_view value, Canonical canonical) {
+    const auto colon = value.rfind(':');
+    const bool bracketed = value.starts_with('[');
+    const bool has_port =
+        colon != std::string_view::npos && (bracketed ? value[colon - 1] == ']' : value.find(':') == colon);
+    std::string_view host = has_port ? value.substr(0, colon) : value;
+    if (bracketed && host.ends_with(']')) {
+        host = host.substr(1, host.size() - 2);
+    }
+    auto name = canonical(key, host);
+    if (!name || !has_port) {
+        return name;
+    }
+    const auto port = parse_integer(value.substr(colon + 1), 1, 65'535);
+    if (!port) {
+        return with_context(concat("the port of '", value, "'"), port.error());
+    }
+    const bool is_ipv6 = name->find(':') != std::string::npos;
+    return concat(is_ipv6 ? "[" : "", *name, is_ipv6 ? "]:" : ":", *port);
+}
+
+Result<std::string> canonical_host_port(const Key& key, std::string_view value) {
+    return canonical_with_port(key, value, canonical_host);
+}
+
+Result<std::string> canonical_address_port(const Key& key, std::string_view value) {
+    return canonical_with_port(key, value, canonical_address);
+}
+
+/// The error does not repeat what was read: that is a secret, with a slip in it.
+Result<std::string> canonical_secret(std::string_view value) {
+    constexpr std::string_view kLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    constexpr std::size_t kBase64Size = 44;
+    const auto letters = value.substr(0, kBase64Size - 1);
+    const bool known = value.size() == kBase64Size && value.back() == '=' &&
+                       letters.find_first_not_of(kLetters) == std::string_view::npos;
+    // The last letter stands for four bits of the 32 bytes and two that must be 0.
+    if (!known || kLetters.find(letters.back()) % 4 != 0) {
+        return failure(
+            "not the 44 letters of base64 that stand for 32 bytes; `./thole config new` makes such a secret");
+    }
+    if (letters.find_first_not_of('A') == std::string_view::npos) {
+        return failure("all zeros is no secret; `./thole config new` makes one");
+    }
+    return std::string(value);
+}
+
 Result<std::string> canonical_interface_address(std::string_view value) {
     const auto network = parse_network(value);
     if (!network) {
@@ -114,6 +164,10 @@ Result<std::string> canonical_interface_address(std::string_view value) {
 
 Status check_prefix(const Key& key, const Network& network) {
     const bool ipv4 = network.address.family == AF_INET;
+    if ((ipv4 ? key.maximum : key.maximum_ipv6) == 0) {
+        return failure(ipv4 ? "is of an IPv4 range; it takes one of IPv6"
+                            : "is of an IPv6 range; it takes one of IPv4");
+    }
     const auto prefix = parse_integer(to_text(network.prefix), ipv4 ? key.minimum : key.minimum_ipv6,
                                       ipv4 ? key.maximum : key.maximum_ipv6);
     return prefix ? Status() : std::unexpected(prefix.error());
@@ -142,8 +196,6 @@ Status check_families(std::span<const std::string> networks) {
     }
     return {};
 }
-
-using Canonical = Result<std::string> (*)(const Key& key, std::string_view value);
 
 Result<std::string> canonical_list(const Key& key, std::string_view value, Canonical canonical) {
     std::vector<std::string> items;
@@ -210,6 +262,9 @@ Result<std::string> canonical_of_type(const Key& key, std::string_view value) {
         case KeyType::words: return canonical_list(key, value, canonical_word);
         case KeyType::duration: return canonical_duration(value);
         case KeyType::host_list: return canonical_list(key, value, canonical_host);
+        case KeyType::host_port_list: return canonical_list(key, value, canonical_host_port);
+        case KeyType::address_port_list: return canonical_list(key, value, canonical_address_port);
+        case KeyType::secret: return canonical_secret(value);
         case KeyType::boolean: return canonical_boolean(value);
         case KeyType::integer: return canonical_integer(value, key);
         case KeyType::interface:
@@ -226,6 +281,13 @@ Result<std::string> canonical_of_type(const Key& key, std::string_view value) {
     return failure(concat("'", value, "' is not allowed"));
 }
 
+std::string prefix_text(const Key& key) {
+    const bool ipv4 = key.maximum != 0;
+    const std::int64_t least = ipv4 ? key.minimum : key.minimum_ipv6;
+    const std::int64_t most = ipv4 ? key.maximum : key.maximum_ipv6;
+    return concat(ipv4 ? "" : "IPv6 ", "NETWORK/PREFIX, /", least, least == most ? "" : concat(" to /", most));
+}
+
 std::string type_text(const Key& key) {
     switch (key.type) {
         case KeyType::text: return "text";
@@ -233,13 +295,16 @@ std::string type_text(const Key& key) {
         case KeyType::words: return "names";
         case KeyType::duration: return "a time such as 30s";
         case KeyType::host_list: return "host names or addresses";
+        case KeyType::host_port_list: return "host names or addresses, with :PORT or without";
+        case KeyType::address_port_list: return "addresses, with :PORT or without";
+        case KeyType::secret: return "44 letters of base64";
         case KeyType::boolean: return "yes or no";
         case KeyType::integer: return concat(key.minimum, " to ", key.maximum);
         case KeyType::interface: return "an interface's name";
         case KeyType::address: return "an address";
         case KeyType::address_list: return "addresses";
         case KeyType::interface_address: return "ADDRESS/PREFIX";
-        case KeyType::network_list: return concat("NETWORK/PREFIX, /", key.minimum, " to /", key.maximum);
+        case KeyType::network_list: return prefix_text(key);
         case KeyType::choice: return "";
     }
     return "";

@@ -28,7 +28,9 @@ constexpr Command kCommands[] = {
     {"doctor", "[--json]", "checks of the node, with the remedy of what is wrong", doctor_command},
     {"lint", "[--json] [DIRECTORY...]", "check unit files; without a directory the node's own", lint_command},
     {"config", "[--json] ACTION [FILE]",
-     "show: the configuration in force; check FILE: a node.ini; reference: its keys", config_command},
+     "show: the configuration in force; check FILE: a node.ini; ula FILE: the IPv6 range of its secret; reference: all "
+     "keys",
+     config_command},
     {"reference", "[units|commands]", "all keys of unit files, or these commands, in Markdown", reference_command},
     {"completion", "[bash]", "the completion script for a shell", completion_command},
     {"version", "[--json]", "of this program and of PID 1", version_command},
@@ -144,7 +146,7 @@ std::string completion_script() {
         "            status|show|start|stop|restart|reload|enable|disable|logs)\n"
         "                words=$(thole status --json 2>/dev/null | sed -n 's/^  {\"name\": \"\\([^\"]*\\)\".*/\\1/p') "
         ";;\n"
-        "            config) words='show check reference' ;;\n"
+        "            config) words='show check ula reference' ;;\n"
         "            reference) words='units commands' ;;\n"
         "            completion) words='bash' ;;\n"
         "        esac\n"
