@@ -149,6 +149,16 @@ Address network_address(const Network& network, unsigned offset) {
     return address;
 }
 
+std::uint32_t network_size(const Network& network) { return std::uint32_t{1} << (32U - network.prefix); }
+
+std::uint32_t network_offset(const Network& network, const Address& address) {
+    std::uint32_t number = 0;
+    for (std::size_t index = 0; index < 4; ++index) {
+        number = (number << 8U) | address.bytes[index];
+    }
+    return number & (network_size(network) - 1);
+}
+
 std::string_view unusable_reason(const Address& address) {
     const bool zero = std::ranges::all_of(address.bytes, [](unsigned char byte) { return byte == 0; });
     if (zero) {

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -43,6 +44,12 @@ bool networks_overlap(const Network& left, const Network& right);
 
 /// The address `offset` places after the first one of the network (host bits of `network` are ignored).
 Address network_address(const Network& network, unsigned offset);
+
+/// How many places `address` lies behind the first one of an IPv4 network that contains it.
+std::uint32_t network_offset(const Network& network, const Address& address);
+
+/// The number of addresses of an IPv4 network; the prefix length is not 0.
+std::uint32_t network_size(const Network& network);
 
 /// Why no machine can have this address on an interface ("it is a loopback address"), or empty.
 std::string_view unusable_reason(const Address& address);

@@ -14,6 +14,10 @@ constexpr std::string_view kNode = "network.address";
 constexpr std::string_view kGateway = "network.gateway";
 constexpr std::string_view kPods = "kubernetes.pod-range";
 constexpr std::string_view kServices = "kubernetes.service-range";
+constexpr std::string_view kMesh = "mesh.range";
+constexpr std::string_view kMeshIpv6 = "mesh.ula";
+constexpr std::string_view kMeshAddress = "mesh.address";
+constexpr std::string_view kCluster = "mesh.cluster";
 constexpr std::string_view kDns = "kubernetes.dns-address";
 
 struct Range {
@@ -88,11 +92,55 @@ Status check_gateway(const NodeConfig& config) {
     return {};
 }
 
+/// A static mesh address is one that a node can have: in the range, and neither its own nor its broadcast address.
+Status check_mesh_address(const NodeConfig& config, const Range& mesh) {
+    const auto address = parse_address(config.text(kMeshAddress));
+    if (!address) {
+        return {};
+    }
+    const bool inside = network_contains(mesh.network, *address);
+    const auto above = inside ? network_offset(mesh.network, *address) : 0;
+    if (above < 2 || above == network_size(mesh.network) - 1) {
+        return failure(concat(kMeshAddress, " ", config.text(kMeshAddress), " (", config.origin(kMeshAddress),
+                              ") is not an address for a node in ", kMesh, " ", mesh.text,
+                              ": the first two and the last of the range are nobody's"));
+    }
+    return {};
+}
+
+/// The mesh keeps apart from everything else that the node has addresses for.
+Status check_mesh(const NodeConfig& config) {
+    if (config.text(kCluster).empty()) {
+        return {};
+    }
+    if (config.text("mesh.secret").empty()) {
+        return failure(concat(kCluster, " is ", config.text(kCluster), " (", config.origin(kCluster),
+                              "), but there is no mesh.secret: hand over the file that `./thole config new` wrote"));
+    }
+    auto mesh = ranges_of(config, kMesh);
+    if (auto fits = check_mesh_address(config, mesh.front()); !fits) {
+        return fits;
+    }
+    for (const Range& ipv6 : ranges_of(config, kMeshIpv6)) {
+        mesh.push_back(ipv6);
+    }
+    for (const auto key : {kNode, kPods, kServices}) {
+        const bool counts = key == kNode || config.boolean("kubernetes.enabled");
+        if (auto apart = counts ? check_apart(config, mesh, ranges_of(config, key)) : Status(); !apart) {
+            return apart;
+        }
+    }
+    return {};
+}
+
 }  // namespace
 
 Status check_ranges(const NodeConfig& config) {
-    if (auto gateway = check_gateway(config); !gateway || !config.boolean("kubernetes.enabled")) {
+    if (auto gateway = check_gateway(config); !gateway) {
         return gateway;
+    }
+    if (auto mesh = check_mesh(config); !mesh || !config.boolean("kubernetes.enabled")) {
+        return mesh;
     }
     auto node = ranges_of(config, kNode);
     if (config.text(kNode) == "none") {

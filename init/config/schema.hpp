@@ -17,9 +17,6 @@ enum class KeyType : unsigned char {
     words,              // names of lower-case letters, digits, - and _
     duration,           // a time with its unit
     host_list,          // names or addresses of other machines
-    host_port_list,     // the same, each with a port or without
-    address_port_list,  // addresses, each with a port or without
-    secret,             // 32 bytes in base64
     boolean,            // kept as yes or no
     integer,            // minimum to maximum
     interface,          // a network interface's name
@@ -28,6 +25,8 @@ enum class KeyType : unsigned char {
     interface_address,  // ADDRESS/PREFIX of a machine
     network_list,       // ranges, at most one of IPv4 and one of IPv6
     choice,             // one of `words`
+    key,                // 32 bytes in base64
+    host_port_list,     // names or addresses, each with a port behind a colon or without; IPv6 with a port in brackets
 };
 
 struct Key {
@@ -39,8 +38,8 @@ struct Key {
     std::string_view words = {};        // what is allowed besides the type's own values, separated by blanks
     std::string_view environment = {};  // a container's environment variable for it, besides THOLE_SECTION_KEY
     std::int64_t minimum = 0;           // of a whole number, of an IPv4 range's prefix length
-    std::int64_t maximum = 0;           // likewise (0: no IPv4 range); a host name's length, the number of addresses
-    std::int64_t minimum_ipv6 = 0;      // of an IPv6 range's prefix length (likewise)
+    std::int64_t maximum = 0;           // likewise; a host name's greatest length, the greatest number of addresses
+    std::int64_t minimum_ipv6 = 0;      // of an IPv6 range's prefix length
     std::int64_t maximum_ipv6 = 0;
     bool secret = false;  // refused on the kernel command line and in files that everybody may read
 };

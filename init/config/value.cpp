@@ -10,8 +10,6 @@ namespace thole {
 
 namespace {
 
-using Canonical = Result<std::string> (*)(const Key& key, std::string_view value);
-
 /// The canonical form where the check went well, else its error.
 Result<std::string> checked(const Status& status, std::string_view canonical) {
     if (!status) {
@@ -85,6 +83,50 @@ Result<std::string> canonical_host(const Key& /*key*/, std::string_view value) {
     return name;
 }
 
+constexpr std::int64_t kGreatestPort = 65535;
+
+/// HOST, HOST:PORT, IPV6 or [IPV6]:PORT.
+Result<std::string> canonical_host_port(const Key& key, std::string_view value) {
+    if (parse_address(value)) {
+        return canonical_host(key, value);
+    }
+    const auto colon = value.rfind(':');
+    std::string_view host = value.substr(0, colon);
+    const bool brackets = host.starts_with('[') && host.ends_with(']');
+    host = brackets ? host.substr(1, host.size() - 2) : host;
+    const auto canonical = canonical_host(key, host);
+    if (!canonical) {
+        return canonical;
+    }
+    if (brackets != (canonical->find(':') != std::string::npos)) {
+        return failure(concat("'", value, "' is neither HOST:PORT nor [IPV6-ADDRESS]:PORT"));
+    }
+    if (colon == std::string_view::npos) {
+        return canonical;
+    }
+    const auto port = parse_integer(value.substr(colon + 1), 1, kGreatestPort);
+    if (!port) {
+        return with_context(concat("the port of '", value, "'"), port.error());
+    }
+    return brackets ? concat("[", *canonical, "]:", *port) : concat(*canonical, ":", *port);
+}
+
+/// 43 letters of base64 and '='; the last letter carries only four bits.
+Result<std::string> canonical_key(std::string_view value) {
+    constexpr std::size_t kLength = 44;
+    const auto is_letter = [](char letter) {
+        return is_lower_or_digit(letter) || (letter >= 'A' && letter <= 'Z') || letter == '+' || letter == '/';
+    };
+    if (value.size() != kLength || value.back() != '=' ||
+        !std::ranges::all_of(value.substr(0, kLength - 1), is_letter) ||
+        std::string_view("AEIMQUYcgkosw048").find(value[kLength - 2]) == std::string_view::npos) {
+        return failure(concat("it has ", value.size(),
+                              " letters and is not a key: that is 32 bytes in base64, 44 "
+                              "letters of which the last is '='. `./thole config new` makes one"));
+    }
+    return std::string(value);
+}
+
 Result<std::string> canonical_address(const Key& /*key*/, std::string_view value) {
     const auto address = parse_address(value);
     if (!address) {
@@ -94,54 +136,6 @@ Result<std::string> canonical_address(const Key& /*key*/, std::string_view value
         return failure(concat("'", value, "' cannot be used: ", reason));
     }
     return address_text(*address);
-}
-
-/// HOST, HOST:PORT, [IPV6]:PORT; without a port an IPv6 address stands as it is.
-Result<std::string> canonical_with_port(const Key& key, std::string_view value, Canonical canonical) {
-    const auto colon = value.rfind(':');
-    const bool bracketed = value.starts_with('[');
-    const bool has_port =
-        colon != std::string_view::npos && (bracketed ? value[colon - 1] == ']' : value.find(':') == colon);
-    std::string_view host = has_port ? value.substr(0, colon) : value;
-    if (bracketed && host.ends_with(']')) {
-        host = host.substr(1, host.size() - 2);
-    }
-    auto name = canonical(key, host);
-    if (!name || !has_port) {
-        return name;
-    }
-    const auto port = parse_integer(value.substr(colon + 1), 1, 65'535);
-    if (!port) {
-        return with_context(concat("the port of '", value, "'"), port.error());
-    }
-    const bool is_ipv6 = name->find(':') != std::string::npos;
-    return concat(is_ipv6 ? "[" : "", *name, is_ipv6 ? "]:" : ":", *port);
-}
-
-Result<std::string> canonical_host_port(const Key& key, std::string_view value) {
-    return canonical_with_port(key, value, canonical_host);
-}
-
-Result<std::string> canonical_address_port(const Key& key, std::string_view value) {
-    return canonical_with_port(key, value, canonical_address);
-}
-
-/// The error does not repeat what was read: that is a secret, with a slip in it.
-Result<std::string> canonical_secret(std::string_view value) {
-    constexpr std::string_view kLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    constexpr std::size_t kBase64Size = 44;
-    const auto letters = value.substr(0, kBase64Size - 1);
-    const bool known = value.size() == kBase64Size && value.back() == '=' &&
-                       letters.find_first_not_of(kLetters) == std::string_view::npos;
-    // The last letter stands for four bits of the 32 bytes and two that must be 0.
-    if (!known || kLetters.find(letters.back()) % 4 != 0) {
-        return failure(
-            "not the 44 letters of base64 that stand for 32 bytes; `./thole config new` makes such a secret");
-    }
-    if (letters.find_first_not_of('A') == std::string_view::npos) {
-        return failure("all zeros is no secret; `./thole config new` makes one");
-    }
-    return std::string(value);
 }
 
 Result<std::string> canonical_interface_address(std::string_view value) {
@@ -164,9 +158,8 @@ Result<std::string> canonical_interface_address(std::string_view value) {
 
 Status check_prefix(const Key& key, const Network& network) {
     const bool ipv4 = network.address.family == AF_INET;
-    if ((ipv4 ? key.maximum : key.maximum_ipv6) == 0) {
-        return failure(ipv4 ? "is of an IPv4 range; it takes one of IPv6"
-                            : "is of an IPv6 range; it takes one of IPv4");
+    if (ipv4 ? key.minimum > key.maximum : key.minimum_ipv6 > key.maximum_ipv6) {
+        return failure(concat("no ", ipv4 ? "IPv4" : "IPv6", " range can be here"));
     }
     const auto prefix = parse_integer(to_text(network.prefix), ipv4 ? key.minimum : key.minimum_ipv6,
                                       ipv4 ? key.maximum : key.maximum_ipv6);
@@ -197,6 +190,8 @@ Status check_families(std::span<const std::string> networks) {
     return {};
 }
 
+using Canonical = Result<std::string> (*)(const Key& key, std::string_view value);
+
 Result<std::string> canonical_list(const Key& key, std::string_view value, Canonical canonical) {
     std::vector<std::string> items;
     for (const auto item : list_items(value)) {
@@ -209,8 +204,8 @@ Result<std::string> canonical_list(const Key& key, std::string_view value, Canon
         }
         items.push_back(std::move(*one));
     }
-    const std::size_t longest =
-        key.type == KeyType::address_list ? static_cast<std::size_t>(key.maximum) : kLongestList;
+    const bool counted = key.type == KeyType::address_list || key.type == KeyType::host_port_list;
+    const std::size_t longest = counted ? static_cast<std::size_t>(key.maximum) : kLongestList;
     if (items.size() > longest) {
         return failure(concat(items.size(), " items are too many: the most is ", longest));
     }
@@ -262,9 +257,6 @@ Result<std::string> canonical_of_type(const Key& key, std::string_view value) {
         case KeyType::words: return canonical_list(key, value, canonical_word);
         case KeyType::duration: return canonical_duration(value);
         case KeyType::host_list: return canonical_list(key, value, canonical_host);
-        case KeyType::host_port_list: return canonical_list(key, value, canonical_host_port);
-        case KeyType::address_port_list: return canonical_list(key, value, canonical_address_port);
-        case KeyType::secret: return canonical_secret(value);
         case KeyType::boolean: return canonical_boolean(value);
         case KeyType::integer: return canonical_integer(value, key);
         case KeyType::interface:
@@ -276,16 +268,11 @@ Result<std::string> canonical_of_type(const Key& key, std::string_view value) {
         case KeyType::address_list: return canonical_list(key, value, canonical_address);
         case KeyType::interface_address: return canonical_interface_address(value);
         case KeyType::network_list: return canonical_networks(key, value);
+        case KeyType::key: return canonical_key(value);
+        case KeyType::host_port_list: return canonical_list(key, value, canonical_host_port);
         case KeyType::choice: break;
     }
     return failure(concat("'", value, "' is not allowed"));
-}
-
-std::string prefix_text(const Key& key) {
-    const bool ipv4 = key.maximum != 0;
-    const std::int64_t least = ipv4 ? key.minimum : key.minimum_ipv6;
-    const std::int64_t most = ipv4 ? key.maximum : key.maximum_ipv6;
-    return concat(ipv4 ? "" : "IPv6 ", "NETWORK/PREFIX, /", least, least == most ? "" : concat(" to /", most));
 }
 
 std::string type_text(const Key& key) {
@@ -295,16 +282,19 @@ std::string type_text(const Key& key) {
         case KeyType::words: return "names";
         case KeyType::duration: return "a time such as 30s";
         case KeyType::host_list: return "host names or addresses";
-        case KeyType::host_port_list: return "host names or addresses, with :PORT or without";
-        case KeyType::address_port_list: return "addresses, with :PORT or without";
-        case KeyType::secret: return "44 letters of base64";
         case KeyType::boolean: return "yes or no";
         case KeyType::integer: return concat(key.minimum, " to ", key.maximum);
         case KeyType::interface: return "an interface's name";
         case KeyType::address: return "an address";
         case KeyType::address_list: return "addresses";
         case KeyType::interface_address: return "ADDRESS/PREFIX";
-        case KeyType::network_list: return prefix_text(key);
+        case KeyType::network_list: {
+            const bool ipv4 = key.minimum <= key.maximum;
+            return concat("NETWORK/PREFIX, /", ipv4 ? key.minimum : key.minimum_ipv6, " to /",
+                          ipv4 ? key.maximum : key.maximum_ipv6);
+        }
+        case KeyType::key: return "32 bytes in base64";
+        case KeyType::host_port_list: return "HOST or HOST:PORT";
         case KeyType::choice: return "";
     }
     return "";
