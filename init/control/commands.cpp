@@ -99,7 +99,7 @@ int run_command(std::string_view verb, Arguments arguments) {
 }
 
 std::string help_text() {
-    std::string text = "usage: thole COMMAND\n";
+    std::string text = "usage: thole COMMAND\n       thole -n NODE COMMAND    the same on another node of the mesh\n";
     for (const Command& command : kCommands) {
         const std::string call = concat("  ", command.name, " ", command.usage);
         text += call;
