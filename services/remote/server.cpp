@@ -1,5 +1,6 @@
 #include "server.hpp"
 
+#include <fcntl.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -25,7 +26,6 @@ namespace thole::remote {
 
 namespace {
 
-constexpr Milliseconds kProofTime{5000};
 constexpr Milliseconds kBetweenStrangers{std::chrono::minutes(1)};
 constexpr std::size_t kRequestRoom = kLongestWords + kFrameExtra;
 constexpr int kBacklog = 16;
@@ -125,11 +125,11 @@ class Server::Place : public EventSource {
    public:
     explicit Place(Server& server) : server_(server) {}
 
-    void begin(Fd socket, bool mesh, const Address& peer) {
+    void begin(Fd socket, bool mesh, const Address& from) {
         socket_ = std::move(socket);
         from_mesh = mesh;
-        this->peer = peer;
-        deadline = now() + kProofTime;
+        peer = from;
+        deadline = now() + server_.settings_.proof_time;
         have_ = 0;
         (void)server_.loop_.add(socket_.get(), EPOLLIN, *this);
     }

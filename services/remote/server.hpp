@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/text.hpp"
 #include "handshake.hpp"
 #include "os/event_loop.hpp"
 #include "os/process.hpp"
@@ -21,6 +22,7 @@ struct ServerSettings {
     Role nodes = Role::read_only;              // what comes by the mesh may do at the most
     std::optional<Address> outside;            // where to listen for others than nodes; empty: nowhere
     std::vector<Network> mesh_ranges;          // nobody from outside has such an address
+    Milliseconds proof_time{5000};             // from the connection to the request
     SessionPlaces places;
 };
 

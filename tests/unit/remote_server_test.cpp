@@ -1,5 +1,6 @@
 // The server of `thole -n` in a process of its own, and its clients, over the loopback device.
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/prctl.h>
@@ -29,6 +30,7 @@ using namespace thole::remote;
 namespace {
 
 constexpr Milliseconds kPatience{10'000};
+constexpr Milliseconds kProofTime{500};  // enough for a conversation on a busy machine
 
 mesh::ClusterSecret secret(std::uint8_t seed = 1) {
     mesh::Block bytes{};
@@ -60,18 +62,18 @@ struct Ends {
     std::uint16_t port = 0;
 };
 
+struct Wishes {
+    Role nodes = Role::read_only;
+    bool outside = true;
+    std::vector<std::string> refused = {};
+    std::string hosts = {};
+    std::string mesh = "fd00:1::/64";  // nobody on the loopback device
+    std::uint16_t port = 0;
+};
+
 class Rig {
    public:
-    struct Wishes {
-        Role nodes = Role::read_only;
-        bool outside = true;
-        std::vector<std::string> refused;
-        std::string mesh = "fd00:1::/64";  // nobody on the loopback device
-        std::string hosts;
-        std::uint16_t port = 0;
-    };
-
-    explicit Rig(const Wishes& wishes = {}) {
+    explicit Rig(const Wishes& wishes = Wishes{}) {
         REQUIRE(replace_file(program(), kProgram, 0700));
         REQUIRE(replace_file(folder_.path() + "/hosts", wishes.hosts, 0600));
         int ends[2];
@@ -135,6 +137,7 @@ class Rig {
         settings.name = "here";
         settings.nodes = wishes.nodes;
         settings.outside = wishes.outside ? std::optional(*parse_address("127.0.0.1")) : std::nullopt;
+        settings.proof_time = kProofTime;
         settings.places.program = program();
         settings.places.hosts = folder_.path() + "/hosts";
         settings.places.device = "lo";
