@@ -124,13 +124,13 @@ def _client(options: argparse.Namespace) -> int:
 
 
 def _seed(shared: Path) -> str:
-    """The first seed's host, or nothing."""
+    """The host of the first seed, or nothing: a seed can be reached, and has another port for this."""
+    from driver.commands.node import host_and_port
+
     for line in shared.read_text().splitlines():
         key, _, value = line.partition("=")
         if key.strip() == "seeds" and value.strip():
-            first = value.split(",")[0].strip()
-            bare = first.count(":") > 1 and not first.startswith("[")
-            return first if bare else first.rsplit(":", 1)[0] if ":" in first.rpartition("]")[2] else first
+            return host_and_port(value.split(",")[0].strip())[0]
     return ""
 
 
