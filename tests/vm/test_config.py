@@ -16,7 +16,10 @@ from qemu.vm import Vm, escape
 
 SETTLED = {"ready", "done", "skipped", "failed"}
 PATIENCE = 120
-SHOWING = ["config show", "config --json show", "doctor --json", "logs thole", "logs kernel", "logs remote", "status"]
+SHOWING = (
+    "config show", "config --json show", "doctor", "logs thole", "logs kernel", "logs remote", "status --json",
+    "show remote",
+)  # fmt: skip
 STATIC = """\
 [node]
 name = configured
@@ -84,7 +87,7 @@ def test_config_disk(artifacts: Artifacts, tmp_path: Path, watched: list[Vm]) ->
     states = settled(node)
     assert node.name == "by-fw-cfg"
     assert states["remote"] == "ready"
-    said = [node.agent.check_output(["/usr/bin/thole", *words.split()]) for words in SHOWING]
+    said = [node.agent.execute(["/usr/bin/thole", *words.split()]).output for words in SHOWING]
     assert "mesh.secret = (secret)   # the config disk's node.ini:3" in said[0]
     assert "/run/thole/config-disk " not in node.agent.read_text("/proc/self/mounts")
     said.append(node.vm.console.text())
