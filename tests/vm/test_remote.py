@@ -41,7 +41,7 @@ class Cluster:
         self.node.wait_agent()
         self.port = host.choose_port("auto")
         rule = f"hostfwd_add net tcp:127.0.0.1:{self.port}-:51874"
-        self.vm.qmp.command("human-monitor-command", **{"command-line": rule})
+        self.vm.qmp.execute("human-monitor-command", **{"command-line": rule})
         until("the service answers", lambda: self.ask("admin", "version").returncode == 0, PATIENCE)
 
     def thole(self, *words: str) -> str:
