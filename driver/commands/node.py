@@ -8,7 +8,8 @@ import stat
 import sys
 from pathlib import Path
 
-_USAGE = """usage: ./thole -n NODE [--client FILE] [--endpoint HOST[:PORT]] COMMAND...
+_USAGE = """usage: ./thole node NODE [--client FILE] [--endpoint HOST[:PORT]] COMMAND...
+       ./thole -n NODE [--client FILE] [--endpoint HOST[:PORT]] COMMAND...
 
 Does `thole COMMAND...` on NODE, as the client of FILE (`./thole config client` makes one). The connection goes to
 the endpoint, which hands it on to NODE by the mesh; its node.ini must have `remote.outside = yes`. Without --client

@@ -66,6 +66,7 @@ struct Wishes {
     Role nodes = Role::read_only;
     bool outside = true;
     std::vector<std::string> refused = {};
+    std::string device = "lo";  // empty: no listener for the mesh
     std::string hosts = {};
     std::string mesh = "fd00:1::/64";  // nobody on the loopback device
     std::uint16_t port = 0;
@@ -140,7 +141,7 @@ class Rig {
         settings.proof_time = kProofTime;
         settings.places.program = program();
         settings.places.hosts = folder_.path() + "/hosts";
-        settings.places.device = "lo";
+        settings.places.device = wishes.device;
         settings.places.range = *parse_network(wishes.mesh);
         settings.places.port = wishes.port;
         settings.mesh_ranges.push_back(settings.places.range);
@@ -316,7 +317,7 @@ TEST_CASE("remote: by the mesh, as a node; and handed on by one node to another"
     CHECK(contains(inside.log(), "node n1 from ::1: status: begins"));
 
     // The endpoint listens outside at a port of its own, and hands on to that of the mesh.
-    const Rig endpoint({.hosts = "::1 there\n127.0.0.1 elsewhere\n", .mesh = "::/64", .port = port});
+    const Rig endpoint({.device = "", .hosts = "::1 there\n127.0.0.1 elsewhere\n", .mesh = "::/64", .port = port});
     const auto said = endpoint.ask(client(Role::read_only), {"status", "seven"}, "there");
     CHECK(said.error == "");
     CHECK(said.status == 7);
