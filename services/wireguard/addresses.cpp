@@ -28,8 +28,9 @@ std::uint64_t rank(const PublicKey& key) { return hash("thole claim", {key.bytes
 
 Status check_mesh_range(const Network& range) {
     if (range.address.family != AF_INET || range.prefix < kShortestPrefix || range.prefix > kLongestPrefix) {
-        return failure(concat("the mesh range ", network_text(range), " is not an IPv4 range with a prefix length from ",
-                              kShortestPrefix, " to ", kLongestPrefix, ", such as 10.41.0.0/16"));
+        return failure(concat("the mesh range ", network_text(range),
+                              " is not an IPv4 range with a prefix length from ", kShortestPrefix, " to ",
+                              kLongestPrefix, ", such as 10.41.0.0/16"));
     }
     return {};
 }

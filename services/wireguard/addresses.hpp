@@ -34,9 +34,9 @@ bool is_mesh_host(const Network& range, const Address& address);
 
 /// What a record says of the node's right to its address, and to its name.
 struct Claim {
-    bool stale = false;           // its owner has not been heard of for hours
-    bool fixed = false;           // a person chose it
-    std::uint64_t settled = 0;    // when it was settled, in seconds since 1970; 0: not yet
+    bool stale = false;         // its owner has not been heard of for hours
+    bool fixed = false;         // a person chose it
+    std::uint64_t settled = 0;  // when it was settled, in seconds since 1970; 0: not yet
     const PublicKey* key = nullptr;
 };
 

@@ -24,8 +24,7 @@ std::uint64_t source_of(const Address& address) {
 
 }  // namespace
 
-Gate::Gate(const Block& random)
-    : secret_(random), spread_(keyed_hash(secret_, "thole places", {}).prefix() | 1U) {}
+Gate::Gate(const Block& random) : secret_(random), spread_(keyed_hash(secret_, "thole places", {}).prefix() | 1U) {}
 
 /// Multiplicative hashing by an odd number that strangers do not know (Dietzfelbinger 1997).
 std::size_t Gate::place_of(std::uint64_t number) const { return static_cast<std::size_t>(number * spread_ >> 54U); }

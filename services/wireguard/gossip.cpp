@@ -291,7 +291,7 @@ bool Gossip::on_records(Reader& in, MessageKind kind, Instant now) {
         if (in.failed() || !head) {
             return false;
         }
-        if (!tunnel_.admits(*head)) {
+        if (!tunnel_.admits(*head, content)) {
             continue;
         }
         const Merge merged = members_.merge(content, seconds(age), now);

@@ -38,7 +38,7 @@ class Tunnel {
     virtual const PublicKey* next_peer() = 0;
 
     /// Whether a record that came is for the table. False for this node's own, which the node itself answers.
-    virtual bool admits(const RecordHead& head) = 0;
+    virtual bool admits(const RecordHead& head, Bytes content) = 0;
 
     /// A record is new or changed.
     virtual void on_record(const Member& member) = 0;

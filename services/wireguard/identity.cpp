@@ -168,8 +168,8 @@ Result<NodeState> begin_epoch(const std::string& folder, std::uint64_t seconds) 
     NodeState state = text ? parse_state(*text) : NodeState();
     // Half of the numbers are left for epochs that others' mistakes make necessary.
     constexpr std::uint64_t kLatest = std::numeric_limits<std::uint32_t>::max() / 2;
-    state.epoch = static_cast<std::uint32_t>(
-        std::max<std::uint64_t>(std::uint64_t{state.epoch} + 1, std::min(seconds, kLatest)));
+    state.epoch =
+        static_cast<std::uint32_t>(std::max<std::uint64_t>(std::uint64_t{state.epoch} + 1, std::min(seconds, kLatest)));
     if (auto saved = save_state(folder, state); !saved) {
         return std::unexpected(saved.error());
     }

@@ -186,8 +186,7 @@ Member* Members::first_claimant(const Address& address, Instant now) const {
     Member* first = nullptr;
     for (const auto& member : members_) {
         if (member->present() && member->record.ipv4 == address &&
-            (first == nullptr ||
-             goes_before(claim_of(*member, *first, now), claim_of(*first, *member, now)))) {
+            (first == nullptr || goes_before(claim_of(*member, *first, now), claim_of(*first, *member, now)))) {
             first = member.get();
         }
     }

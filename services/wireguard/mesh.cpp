@@ -1,5 +1,7 @@
 #include "mesh.hpp"
 
+#include <algorithm>
+
 namespace thole::mesh {
 
 namespace {
@@ -114,7 +116,7 @@ bool Mesh::forget(const PublicKey& key, Instant now) {
     return true;
 }
 
-bool Mesh::admits(const RecordHead& head) {
+bool Mesh::admits(const RecordHead& head, Bytes content) {
     if (head.key != settings_.key) {
         return true;
     }
@@ -124,6 +126,9 @@ bool Mesh::admits(const RecordHead& head) {
         // Somebody has newer words of this node than it said itself: its state was lost, or somebody lies. It speaks
         // again, and newer still.
         version_ = {head.version.epoch + 1, 0};
+        answer_back_ = true;
+    } else if (head.version == version_ && !std::ranges::equal(content, encoded(self().record).content())) {
+        // The same for a boot that counts as an earlier one did.
         answer_back_ = true;
     }
     return false;

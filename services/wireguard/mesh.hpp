@@ -23,7 +23,7 @@ struct Settings {
     Ranges ranges;
     std::string name;
     std::string roles;
-    std::uint16_t port = 51871;            // WireGuard's
+    std::uint16_t port = 51871;  // WireGuard's
     std::vector<Network> pods;
     std::vector<KnownEndpoint> endpoints;  // fixed and local ones
     std::optional<Address> fixed_ipv4;
@@ -49,7 +49,7 @@ class World {
 };
 
 /// How WireGuard is to know a peer.
-struct WantedPeer {
+struct PeerSetup {
     PublicKey key;
     std::optional<Endpoint> endpoint;  // nothing: wait for the peer
     Address ipv6;                      // allowed IPs: this one,
@@ -84,8 +84,8 @@ class Mesh : private Tunnel, private Liveness {
 
     [[nodiscard]] bool is_peer(const PublicKey& key) const { return find_peer(key) != nullptr; }
     [[nodiscard]] std::size_t peer_count() const { return peers_.size(); }
-    [[nodiscard]] WantedPeer wanted(std::size_t index) const;
-    [[nodiscard]] std::optional<WantedPeer> wanted(const PublicKey& key) const;
+    [[nodiscard]] PeerSetup wanted(std::size_t index) const;
+    [[nodiscard]] std::optional<PeerSetup> wanted(const PublicKey& key) const;
 
     [[nodiscard]] const Members& members() const { return members_; }
     [[nodiscard]] const Member& self() const { return *members_.find(settings_.key); }
@@ -118,7 +118,7 @@ class Mesh : private Tunnel, private Liveness {
     void send_inside(const PublicKey& to, Bytes message) override { world_.send_inside(to, message); }
     const PublicKey* any_peer() override;
     const PublicKey* next_peer() override;
-    bool admits(const RecordHead& head) override;
+    bool admits(const RecordHead& head, Bytes content) override;
     void on_record(const Member& member) override;
     void on_agreement() override { agreed_ = true; }
     std::uint32_t random() override;
@@ -149,7 +149,7 @@ class Mesh : private Tunnel, private Liveness {
     bool on_ask(const PublicKey& from, Reader& in, Instant now);
     bool on_observed(Reader& in, Instant now);
     void tell_observed(const PublicKey& to, const Peer& about, Instant now);
-    [[nodiscard]] WantedPeer wanted_of(const Peer& peer) const;
+    [[nodiscard]] PeerSetup wanted_of(const Peer& peer) const;
     [[nodiscard]] Forbidden forbidden() const { return {settings_.ranges, settings_.endpoints}; }
 
     Settings settings_;
@@ -169,14 +169,14 @@ class Mesh : private Tunnel, private Liveness {
     std::uint32_t hello_counter_ = 0;
     NodeState state_;
     Version version_;
-    Instant claimed_;        // when the address was chosen
+    Instant claimed_;  // when the address was chosen
     Instant next_renewal_;
     Instant next_upkeep_;
     Instant next_help_;
     Instant next_greeting_;
     Instant next_hurry_;
     Instant next_tick_;
-    bool agreed_ = false;    // since then some peer knew no more than this node
+    bool agreed_ = false;  // since then some peer knew no more than this node
     bool answer_back_ = false;
     bool left_ = false;
     bool forgotten_ = false;

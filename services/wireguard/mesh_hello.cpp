@@ -122,9 +122,8 @@ void Mesh::meet(const Hello& hello, const Endpoint& from, Instant now) {
 }
 
 void Mesh::note_seen(const Endpoint& seen) {
-    const bool own = std::ranges::any_of(settings_.endpoints, [&](const KnownEndpoint& endpoint) {
-        return endpoint.where.address == seen.address;
-    });
+    const bool own = std::ranges::any_of(
+        settings_.endpoints, [&](const KnownEndpoint& endpoint) { return endpoint.where.address == seen.address; });
     if (behind_nat_ != !own) {
         behind_nat_ = !own;
         for (const auto& peer : peers_) {

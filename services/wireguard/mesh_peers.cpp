@@ -217,8 +217,8 @@ bool Mesh::on_observed(Reader& in, Instant now) {
     return true;
 }
 
-WantedPeer Mesh::wanted_of(const Peer& peer) const {
-    WantedPeer wanted;
+PeerSetup Mesh::wanted_of(const Peer& peer) const {
+    PeerSetup wanted;
     wanted.key = peer.key;
     wanted.endpoint = peer.paths.current();
     wanted.ipv6 = mesh_ipv6(settings_.ranges.ipv6, peer.key);
@@ -232,9 +232,9 @@ WantedPeer Mesh::wanted_of(const Peer& peer) const {
     return wanted;
 }
 
-WantedPeer Mesh::wanted(std::size_t index) const { return wanted_of(*peers_[index]); }
+PeerSetup Mesh::wanted(std::size_t index) const { return wanted_of(*peers_[index]); }
 
-std::optional<WantedPeer> Mesh::wanted(const PublicKey& key) const {
+std::optional<PeerSetup> Mesh::wanted(const PublicKey& key) const {
     const Peer* const peer = find_peer(key);
     return peer != nullptr ? std::optional(wanted_of(*peer)) : std::nullopt;
 }

@@ -14,9 +14,7 @@ constexpr milliseconds kSilence{15'000};
 constexpr milliseconds kLongestPause{300'000};
 constexpr int kPauseShare = 12;
 
-unsigned rank(EndpointKind kind) {
-    return kind == EndpointKind::fixed ? 0 : kind == EndpointKind::observed ? 1 : 2;
-}
+unsigned rank(EndpointKind kind) { return kind == EndpointKind::fixed ? 0 : kind == EndpointKind::observed ? 1 : 2; }
 
 bool is_link_local(const Address& address) {
     return address.family == AF_INET6 ? address.bytes[0] == 0xFE && (address.bytes[1] & 0xC0U) == 0x80U
@@ -34,9 +32,8 @@ bool Forbidden::forbids(const Endpoint& endpoint) const {
 }
 
 void Paths::add(const KnownEndpoint& endpoint) {
-    const bool known = std::ranges::any_of(std::span(list_).first(count_), [&](const KnownEndpoint& one) {
-        return one.where == endpoint.where;
-    });
+    const bool known = std::ranges::any_of(std::span(list_).first(count_),
+                                           [&](const KnownEndpoint& one) { return one.where == endpoint.where; });
     if (known || count_ == kMost) {
         return;
     }
@@ -150,7 +147,7 @@ std::optional<Endpoint> Paths::tick(Instant now, std::uint32_t random) {
     if (next_ > count_ || (next_ == count_ && !last_good_)) {
         next_ = 0;
     }
-    const bool last_good = next_ == count_;
+    const bool last_good = next_ == count_ && last_good_;
     if (count_ == 0 && !last_good) {
         help_ = true;
         next_try_ = now + kTry;
@@ -173,8 +170,6 @@ bool Paths::needs_help() {
     return answer;
 }
 
-Instant Paths::next_try() const {
-    return working_ ? Instant{std::numeric_limits<std::int64_t>::max()} : next_try_;
-}
+Instant Paths::next_try() const { return working_ ? Instant{std::numeric_limits<std::int64_t>::max()} : next_try_; }
 
 }  // namespace thole::mesh

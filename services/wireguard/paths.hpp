@@ -4,7 +4,8 @@
 //   searching ── a handshake ──▶ working ── 15 s without an answer, or an endpoint that may not be ──▶ searching
 //
 // WireGuard answers data within 10 s, if only by a keepalive, so 15 s of sending into silence mean that nobody is there
-// (its own timers KEEPALIVE_TIMEOUT and REKEY_TIMEOUT add up to the same). A tunnel that nobody uses is silent, and well.
+// (its own timers KEEPALIVE_TIMEOUT and REKEY_TIMEOUT add up to the same). A tunnel that nobody uses is silent, and
+// well.
 #pragma once
 
 #include <optional>
@@ -22,8 +23,8 @@ struct PathStatus {
     std::uint64_t received = 0;
 };
 
-/// Endpoints that are never used: those in the mesh itself, as that would be a tunnel in the tunnel, this node's own, and
-/// link-local ones, which mean nothing without their interface.
+/// Endpoints that are never used: those in the mesh itself, as that would be a tunnel in the tunnel, this node's own,
+/// and link-local ones, which mean nothing without their interface.
 struct Forbidden {
     const Ranges& ranges;
     std::span<const KnownEndpoint> own;

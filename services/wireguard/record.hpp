@@ -37,7 +37,7 @@ inline constexpr Version kForgotten{0xFFFFFFFFU, 0xFFFFFFFFU};
 struct NodeRecord {
     PublicKey key;
     Version version;
-    bool forgotten = false;      // a tombstone: of the rest only `forgotten_by` counts
+    bool forgotten = false;  // a tombstone: of the rest only `forgotten_by` counts
     PublicKey forgotten_by;
     bool left = false;           // it went on purpose
     bool fixed_address = false;  // the IPv4 address is from node.ini

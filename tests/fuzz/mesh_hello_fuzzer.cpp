@@ -22,8 +22,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     write_hello(again, *hello);
     expect(again == text);
     FuzzNode fresh;
-    const auto datagram =
-        seal_hello(HelloKeys(cluster_secret()), 0, std::array<std::uint8_t, kNonceSize>{}, *hello);
+    const auto datagram = seal_hello(HelloKeys(cluster_secret()), 0, std::array<std::uint8_t, kNonceSize>{}, *hello);
     const std::size_t before = fresh.mesh.peer_count();
     fresh.mesh.on_outside(fresh.from, datagram, fresh.now);
     // It does not know the challenge, so whatever it says it becomes no peer, and gets one answer at most.

@@ -1,5 +1,5 @@
-// Messages of a member inside the tunnel: several, each with two bytes of length before it. They may say what they like;
-// this node stays one of its members, keeps its own word, and answers each by a bounded number of messages.
+// Messages of a member inside the tunnel: several, each with two bytes of length before it. They may say what they
+// like; this node stays one of its members, keeps its own word, and answers each by a bounded number of messages.
 #include "mesh_world.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

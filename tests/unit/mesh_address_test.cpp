@@ -103,7 +103,7 @@ TEST_CASE("claims: a total order") {
     std::vector<Claim> all;
     for (const bool stale : {false, true}) {
         for (const bool is_fixed : {false, true}) {
-            for (const std::uint64_t when : {0, 10, 20}) {
+            for (const std::uint64_t when : {0U, 10U, 20U}) {
                 all.push_back({stale, is_fixed, when, &one});
                 all.push_back({stale, is_fixed, when, &two});
             }
@@ -112,7 +112,7 @@ TEST_CASE("claims: a total order") {
     for (const Claim& left : all) {
         for (const Claim& right : all) {
             const bool same = &left == &right;
-            CHECK(goes_before(left, right) != (same || goes_before(right, left)));
+            CHECK((goes_before(left, right) != (same || goes_before(right, left))));
         }
     }
     CHECK(goes_before({false, true, 0, &one}, {false, false, 10, &two}));

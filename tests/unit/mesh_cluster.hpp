@@ -86,9 +86,10 @@ struct Cluster : Simulation {
 
     /// How long until all know node 0's newest word.
     std::optional<milliseconds> spread() {
-        nodes[0]->mesh->set_endpoints({{EndpointKind::local, nodes[0]->public_wireguard},
-                                       {EndpointKind::fixed, endpoint("198.51.100.7", static_cast<std::uint16_t>(below(60'000) + 1))}},
-                                      now);
+        nodes[0]->mesh->set_endpoints(
+            {{EndpointKind::local, nodes[0]->public_wireguard},
+             {EndpointKind::fixed, endpoint("198.51.100.7", static_cast<std::uint16_t>(below(60'000) + 1))}},
+            now);
         return run_until_converged(minutes(2));
     }
 };

@@ -50,7 +50,7 @@ TEST_CASE("private key: base64 as wg prints it, read back strictly") {
     CHECK_FALSE(PrivateKey::parse(text.substr(0, 43)));
     CHECK_FALSE(PrivateKey::parse(text + "\n"));
     CHECK_FALSE(PrivateKey::parse(std::string(44, 'A')));
-    CHECK_FALSE(PrivateKey::parse(std::string(43, 'A') + "="));  // zeros, not clamped
+    CHECK_FALSE(PrivateKey::parse(std::string(43, 'A') + "="));   // zeros, not clamped
     CHECK_FALSE(PrivateKey::parse(std::string(42, 'A') + "B="));  // bits behind the end
     CHECK_FALSE(PrivateKey::parse(base64_text(block("ff"))));     // not clamped
     CHECK(PrivateKey::parse("x").error().message.find('x') == std::string::npos);
@@ -91,7 +91,8 @@ TEST_CASE("seal: the vector of draft-irtf-cfrg-xchacha-03, A.3.1") {
     std::array<std::uint8_t, kNonceSize> nonce{};
     std::ranges::copy(from_hex("404142434445464748494a4b4c4d4e4f5051525354555657"), nonce.begin());
     constexpr std::string_view kText =
-        "Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the future, sunscreen would be "
+        "Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the future, sunscreen would "
+        "be "
         "it.";
     std::vector<std::uint8_t> text(kText.begin(), kText.end());
     const auto tag = seal(key, nonce, also, text);

@@ -24,7 +24,7 @@ class Room {
         }
         const PublicKey* any_peer() override { return room.other_than(*this); }
         const PublicKey* next_peer() override { return any_peer(); }
-        bool admits(const RecordHead& head) override { return head.key != key; }
+        bool admits(const RecordHead& head, Bytes /*content*/) override { return head.key != key; }
         void on_record(const Member& /*member*/) override { ++records; }
         void on_agreement() override { ++agreements; }
         std::uint32_t random() override { return room.random_ = room.random_ * 1'103'515'245U + 12345U; }
@@ -48,7 +48,7 @@ class Room {
         if (nodes_.size() < 2) {
             return nullptr;
         }
-        for (std::size_t turn = 0;; ++turn) {
+        while (true) {
             random_ = random_ * 1'103'515'245U + 12345U;
             const auto& other = nodes_[(random_ >> 16U) % nodes_.size()];
             if (other.get() != &node) {
@@ -183,9 +183,14 @@ TEST_CASE("messages: what cannot be read is counted, and changes nothing") {
     Room room;
     auto& one = room.add(1);
     const PublicKey from = public_key(2);
-    const std::vector<std::vector<std::uint8_t>> bad{
-        {}, {1}, {1, 3, 0}, {2, 3, 0, 1}, {1, 3, 0, 1, 0}, {1, 1, 0, 1, 0, 0, 0, 0, 0xFF, 0xFF}, {1, 4, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 200},
-        {1, 6, 0, 1, 0}};
+    const std::vector<std::vector<std::uint8_t>> bad{{},
+                                                     {1},
+                                                     {1, 3, 0},
+                                                     {2, 3, 0, 1},
+                                                     {1, 3, 0, 1, 0},
+                                                     {1, 1, 0, 1, 0, 0, 0, 0, 0xFF, 0xFF},
+                                                     {1, 4, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 200},
+                                                     {1, 6, 0, 1, 0}};
     for (const auto& message : bad) {
         const auto before = one.gossip.counts().bad;
         one.gossip.on_message(from, message, kStart);

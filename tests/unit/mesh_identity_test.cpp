@@ -199,8 +199,9 @@ TEST_CASE("state: epochs only grow, by the clock or by one") {
 TEST_CASE("state: read strictly") {
     CHECK(parse_state(state_text({.epoch = 7, .attempt = 2, .settled = 5})) ==
           NodeState{.epoch = 7, .attempt = 2, .settled = 5});
-    for (const std::string_view text : {"", "epoch 7\n", "epoch 7\nattempt 0\nsettled 1", "epoch -7\nattempt 0\nsettled 1\n",
-                                        "epoch 7\nattempt 256\nsettled 1\n", "epoch 7\nattempt 0\nsettled 1\n\n"}) {
+    for (const std::string_view text :
+         {"", "epoch 7\n", "epoch 7\nattempt 0\nsettled 1", "epoch -7\nattempt 0\nsettled 1\n",
+          "epoch 7\nattempt 256\nsettled 1\n", "epoch 7\nattempt 0\nsettled 1\n\n"}) {
         CHECK(parse_state(text) == NodeState());
     }
 }

@@ -1,4 +1,5 @@
-// Nodes that leave, are forgotten, made anew, or are not what they say, among simulated ones; secrets that change; NATs.
+// Nodes that leave, are forgotten, made anew, or are not what they say, among simulated ones; secrets that change;
+// NATs.
 #include <doctest/doctest.h>
 
 #include "mesh_cluster.hpp"
@@ -162,7 +163,11 @@ TEST_CASE("NAT: two nodes behind NATs find each other through a third") {
     cluster.add({0}, true);
     cluster.start_all();
     const auto met = cluster.run_until(
-        [&] { return cluster.full_mesh() && cluster.nodes[1]->mesh->working_peers() == 2 && cluster.nodes[2]->mesh->working_peers() == 2; }, minutes(3));
+        [&] {
+            return cluster.full_mesh() && cluster.nodes[1]->mesh->working_peers() == 2 &&
+                   cluster.nodes[2]->mesh->working_peers() == 2;
+        },
+        minutes(3));
     CHECK(met);
     CHECK(cluster.nodes[1]->mesh->behind_nat());
     CHECK_FALSE(cluster.nodes[0]->mesh->behind_nat());

@@ -142,7 +142,8 @@ TEST_CASE("roaming: the kernel follows, and so do we") {
 
 TEST_CASE("never: an endpoint in the mesh, this node's own, or one that is nobody's") {
     Scene scene;
-    for (const std::string_view address : {"10.41.7.7", "127.0.0.1", "169.254.1.1", "fe80::1", "224.0.0.1", "0.0.0.0"}) {
+    for (const std::string_view address :
+         {"10.41.7.7", "127.0.0.1", "169.254.1.1", "fe80::1", "224.0.0.1", "0.0.0.0"}) {
         INFO(address);
         CHECK(scene.forbidden.forbids(endpoint(address)));
         scene.know({{EndpointKind::fixed, endpoint(address)}});

@@ -189,7 +189,7 @@ TEST_CASE("members: digests of ranges add up") {
         const auto whole = table.members.digest(part);
         CHECK(whole == deeper);
         for (const auto& member : table.members.in(part)) {
-            CHECK(member->record.key.bytes[0] >> 4U == digit);
+            CHECK((member->record.key.bytes[0] >> 4U) == digit);
             CHECK(part.contains(key_prefix(member->record.key)));
         }
         sum.count += whole.count;

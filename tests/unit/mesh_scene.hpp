@@ -9,9 +9,9 @@
 namespace thole::mesh {
 
 inline PrivateKey private_key(std::uint32_t number) {
-    const std::array<std::uint8_t, 4> bytes{
-        static_cast<std::uint8_t>(number >> 24U), static_cast<std::uint8_t>(number >> 16U),
-        static_cast<std::uint8_t>(number >> 8U), static_cast<std::uint8_t>(number)};
+    const std::array<std::uint8_t, 4> bytes{static_cast<std::uint8_t>(number >> 24U),
+                                            static_cast<std::uint8_t>(number >> 16U),
+                                            static_cast<std::uint8_t>(number >> 8U), static_cast<std::uint8_t>(number)};
     return PrivateKey::from_random(hash("test key", {bytes}).bytes);
 }
 

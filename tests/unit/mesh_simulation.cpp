@@ -36,13 +36,12 @@ void SimulatedNode::send_outside(const Endpoint& to, Bytes datagram) {
     }
     SimulatedNode& other = *simulation.nodes[found->second];
     tunnels[other.index].heard = simulation.now;
-    simulation.carry(*this, other,
-                     [this, &other, copy = std::vector<std::uint8_t>(datagram.begin(), datagram.end())] {
-                         if (simulation.listener) {
-                             simulation.listener(other.index, public_hello, copy);
-                         }
-                         other.mesh->on_outside(public_hello, copy, simulation.now);
-                     });
+    simulation.carry(*this, other, [this, &other, copy = std::vector<std::uint8_t>(datagram.begin(), datagram.end())] {
+        if (simulation.listener) {
+            simulation.listener(other.index, public_hello, copy);
+        }
+        other.mesh->on_outside(public_hello, copy, simulation.now);
+    });
 }
 
 void SimulatedNode::send_inside(const PublicKey& to, Bytes message) {
@@ -87,8 +86,7 @@ void SimulatedNode::try_endpoint(const PublicKey& key, const Endpoint& endpoint)
     }
 }
 
-Simulation::Simulation(std::uint64_t seed, Network range)
-    : state_(seed), ranges_{range, ula_range(cluster_secret())} {}
+Simulation::Simulation(std::uint64_t seed, Network range) : state_(seed), ranges_{range, ula_range(cluster_secret())} {}
 
 /// SplitMix64.
 std::uint64_t Simulation::random() {
@@ -155,9 +153,7 @@ void Simulation::poll(std::size_t index) {
     at(now + kPoll, [this, index] { poll(index); });
 }
 
-void Simulation::at(Instant when, std::function<void()> happens) {
-    events_.push({when, order_++, std::move(happens)});
-}
+void Simulation::at(Instant when, std::function<void()> happens) { events_.push({when, order_++, std::move(happens)}); }
 
 void Simulation::schedule(SimulatedNode& node) {
     const Instant when = std::max(node.mesh->next_deadline(), now);

@@ -1,6 +1,6 @@
-// Nodes of a mesh in one process, on a network that loses, repeats, delays and parts, in a time that only the simulation
-// moves. WireGuard is played by the least that the mesh can notice of it: handshakes that succeed or do not, sessions, and
-// counters of bytes. Everything comes from one seed.
+// Nodes of a mesh in one process, on a network that loses, repeats, delays and parts, in a time that only the
+// simulation moves. WireGuard is played by the least that the mesh can notice of it: handshakes that succeed or do not,
+// sessions, and counters of bytes. Everything comes from one seed.
 #pragma once
 
 #include <cstdint>
@@ -95,9 +95,9 @@ class Simulation {
 
     std::vector<std::unique_ptr<SimulatedNode>> nodes;
     Instant now{1'000'000};
-    std::uint32_t loss = 0;   // per cent
-    std::uint32_t twice = 0;  // per cent
-    milliseconds delay{40};   // at most
+    std::uint32_t loss = 0;                                                              // per cent
+    std::uint32_t twice = 0;                                                             // per cent
+    milliseconds delay{40};                                                              // at most
     std::function<void(std::size_t to, const Endpoint& from, Bytes datagram)> listener;  // hears all outside
 
    private:

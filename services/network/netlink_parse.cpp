@@ -1,0 +1,178 @@
+#include "netlink_parse.hpp"
+
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+
+#include <algorithm>
+
+namespace thole {
+
+namespace {
+
+/// The number in an attribute of a nest; 0 where there is none.
+std::uint32_t nested_number(NetlinkBytes nest, std::uint16_t type) {
+    Attributes attributes(nest);
+    while (const auto attribute = attributes.next()) {
+        if (attribute->type == type) {
+            return attribute->number<std::uint32_t>().value_or(0);
+        }
+    }
+    return 0;
+}
+
+std::string nested_text(NetlinkBytes nest, std::uint16_t type) {
+    Attributes attributes(nest);
+    while (const auto attribute = attributes.next()) {
+        if (attribute->type == type) {
+            return std::string(attribute->text());
+        }
+    }
+    return {};
+}
+
+bool is_internet(int family) { return family == AF_INET || family == AF_INET6; }
+
+unsigned bits_of(int family) { return family == AF_INET ? 32 : 128; }
+
+/// The parts that a route in a list and the answer for one address have in common.
+struct RouteMessage {
+    Route route;
+    RoutePath path;
+    std::uint32_t table = 0;
+    unsigned flags = 0;
+};
+
+Result<std::optional<RouteMessage>> parse_route_message(const nlmsghdr& message) {
+    const auto parts = message_parts<rtmsg>(message);
+    if (message.nlmsg_type != RTM_NEWROUTE || !parts || !is_internet(parts->extra.rtm_family) ||
+        parts->extra.rtm_dst_len > bits_of(parts->extra.rtm_family)) {
+        return std::nullopt;
+    }
+    const int family = parts->extra.rtm_family;
+    RouteMessage read;
+    read.route.destination = {{family, {}}, parts->extra.rtm_dst_len};
+    read.route.protocol = parts->extra.rtm_protocol;
+    read.route.type = parts->extra.rtm_type;
+    read.table = parts->extra.rtm_table;
+    read.flags = parts->extra.rtm_flags;
+    Attributes attributes(parts->attributes);
+    while (const auto attribute = attributes.next()) {
+        switch (attribute->type) {
+            case RTA_DST:
+                read.route.destination.address = attribute->address(family).value_or(Address{family, {}});
+                break;
+            case RTA_GATEWAY: read.route.gateway = attribute->address(family); break;
+            case RTA_OIF: read.route.interface = attribute->number<std::uint32_t>().value_or(0); break;
+            case RTA_PRIORITY: read.route.metric = attribute->number<std::uint32_t>().value_or(0); break;
+            case RTA_TABLE: read.table = attribute->number<std::uint32_t>().value_or(read.table); break;
+            case RTA_PREFSRC: read.path.source = attribute->address(family); break;
+            case RTA_METRICS: read.path.mtu = nested_number(attribute->value, RTAX_MTU); break;
+            default: break;
+        }
+    }
+    read.path.interface = read.route.interface;
+    if (auto whole = attributes.finish(); !whole) {
+        return std::unexpected(whole.error());
+    }
+    return read;
+}
+
+}  // namespace
+
+Result<std::optional<Link>> parse_link(const nlmsghdr& message) {
+    const auto parts = message_parts<ifinfomsg>(message);
+    if (message.nlmsg_type != RTM_NEWLINK || !parts || parts->extra.ifi_index <= 0) {
+        return std::nullopt;
+    }
+    Link link;
+    link.index = static_cast<unsigned>(parts->extra.ifi_index);
+    link.up = (parts->extra.ifi_flags & IFF_UP) != 0;
+    Attributes attributes(parts->attributes);
+    while (const auto attribute = attributes.next()) {
+        switch (attribute->type) {
+            case IFLA_IFNAME: link.name = attribute->text(); break;
+            case IFLA_MTU: link.mtu = attribute->number<std::uint32_t>().value_or(0); break;
+            case IFLA_LINKINFO: link.kind = nested_text(attribute->value, IFLA_INFO_KIND); break;
+            default: break;
+        }
+    }
+    if (auto whole = attributes.finish(); !whole) {
+        return std::unexpected(whole.error());
+    }
+    return link;
+}
+
+Result<std::optional<InterfaceAddress>> parse_interface_address(const nlmsghdr& message) {
+    const auto parts = message_parts<ifaddrmsg>(message);
+    if (message.nlmsg_type != RTM_NEWADDR || !parts || !is_internet(parts->extra.ifa_family) ||
+        parts->extra.ifa_prefixlen > bits_of(parts->extra.ifa_family)) {
+        return std::nullopt;
+    }
+    const int family = parts->extra.ifa_family;
+    std::uint32_t flags = parts->extra.ifa_flags;
+    std::optional<Address> local;
+    std::optional<Address> other;
+    Attributes attributes(parts->attributes);
+    while (const auto attribute = attributes.next()) {
+        if (attribute->type == IFA_LOCAL) {
+            local = attribute->address(family);
+        } else if (attribute->type == IFA_ADDRESS) {
+            other = attribute->address(family);
+        } else if (attribute->type == IFA_FLAGS) {
+            flags = attribute->number<std::uint32_t>().value_or(flags);
+        }
+    }
+    if (auto whole = attributes.finish(); !whole) {
+        return std::unexpected(whole.error());
+    }
+    // IFA_LOCAL is the interface's own where both are there (point-to-point).
+    const auto& own = local ? local : other;
+    if (!own) {
+        return std::nullopt;
+    }
+    return InterfaceAddress{.interface = parts->extra.ifa_index,
+                            .network = {*own, parts->extra.ifa_prefixlen},
+                            .is_global = parts->extra.ifa_scope == RT_SCOPE_UNIVERSE,
+                            .is_usable = (flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED | IFA_F_DEPRECATED)) == 0};
+}
+
+Result<std::optional<Route>> parse_route(const nlmsghdr& message) {
+    auto read = parse_route_message(message);
+    if (!read) {
+        return std::unexpected(read.error());
+    }
+    if (!*read || (*read)->table != RT_TABLE_MAIN || ((*read)->flags & RTM_F_CLONED) != 0 ||
+        (*read)->route.type == RTN_MULTICAST) {
+        return std::nullopt;
+    }
+    return (*read)->route;
+}
+
+Result<std::optional<RoutePath>> parse_path(const nlmsghdr& message) {
+    auto read = parse_route_message(message);
+    if (!read) {
+        return std::unexpected(read.error());
+    }
+    if (!*read || (*read)->path.interface == 0) {
+        return std::nullopt;
+    }
+    return (*read)->path;
+}
+
+void note_changes(NetlinkBytes datagram, NetworkEvents::Changes& changes) {
+    while (!datagram.empty()) {
+        const auto* message = reinterpret_cast<const nlmsghdr*>(datagram.data());
+        if (!mnl_nlmsg_ok(message, static_cast<int>(datagram.size()))) {
+            changes = {.links = true, .addresses = true};
+            return;
+        }
+        const auto type = message->nlmsg_type;
+        changes.links = changes.links || type == RTM_NEWLINK || type == RTM_DELLINK;
+        changes.addresses = changes.addresses || type == RTM_NEWADDR || type == RTM_DELADDR;
+        datagram = datagram.subspan(std::min<std::size_t>(MNL_ALIGN(message->nlmsg_len), datagram.size()));
+    }
+}
+
+}  // namespace thole
