@@ -2,12 +2,13 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
-#include <ctime>
 
 #include "base/text.hpp"
 #include "config/ini.hpp"
 #include "config/value.hpp"
+#include "log/log_line.hpp"
 #include "os/file.hpp"
 
 namespace thole::remote {
@@ -18,12 +19,8 @@ constexpr std::array<std::string_view, 4> kRoleNames{"none", "read-only", "admin
 
 /// "2026-11-22", UTC.
 std::string date_text(std::uint64_t seconds) {
-    const auto time = static_cast<time_t>(seconds);
-    std::tm parts{};
-    ::gmtime_r(&time, &parts);
-    std::array<char, 16> text{};
-    const std::size_t size = std::strftime(text.data(), text.size(), "%Y-%m-%d", &parts);
-    return {text.data(), size};
+    constexpr std::uint64_t kLast = 253'402'300'799;  // of the year 9999
+    return time_text(static_cast<std::int64_t>(std::min(seconds, kLast)) * 1000).substr(0, 10);
 }
 
 /// What a client's file says, line by line.

@@ -28,7 +28,8 @@ namespace {
 
 constexpr Milliseconds kBetweenStrangers{std::chrono::minutes(1)};
 constexpr std::size_t kRequestRoom = kLongestWords + kFrameExtra;
-constexpr int kBacklog = 16;
+constexpr int kBacklog = 128;
+constexpr int kAcceptedAtOnce = 32;
 
 void say(std::string_view text) { (void)write_all(STDERR_FILENO, concat(text, "\n"), "the log"); }
 
@@ -71,7 +72,10 @@ class Server::Listener : public EventSource {
     Listener(const Listener&) = delete;
     Listener& operator=(const Listener&) = delete;
 
-    void on_events(std::uint32_t /*events*/) override { server_.accept_one(*this); }
+    void on_events(std::uint32_t /*events*/) override {
+        for (int count = 0; count < kAcceptedAtOnce && server_.accept_one(*this); ++count) {
+        }
+    }
     [[nodiscard]] int socket() const { return socket_.get(); }
     [[nodiscard]] bool mesh() const { return mesh_; }
 
@@ -248,13 +252,13 @@ void Server::open_mesh_listener() {
     }
 }
 
-void Server::accept_one(const Listener& listener) {
+bool Server::accept_one(const Listener& listener) {
     SocketAddress from;
     from.size = sizeof from.storage;
     Fd socket(::accept4(listener.socket(), reinterpret_cast<sockaddr*>(&from.storage), &from.size,
                         SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!socket) {
-        return;
+        return false;
     }
     const Address peer = address_of(from);
     const Address own = local_address(socket.get());
@@ -265,7 +269,7 @@ void Server::accept_one(const Listener& listener) {
     // By the mesh a peer has an address of the mesh, which WireGuard has checked; from outside nobody has.
     if (listener.mesh() ? !network_contains(settings_.places.range, peer) : (in_mesh(peer) || in_mesh(own))) {
         note_stranger(peer);
-        return;
+        return true;
     }
     Place* place = nullptr;
     for (const auto& other : places_) {
@@ -277,6 +281,7 @@ void Server::accept_one(const Listener& listener) {
     }
     place->clear();
     place->begin(std::move(socket), listener.mesh(), peer);
+    return true;
 }
 
 bool Server::take_hello(Place& place) {

@@ -54,7 +54,8 @@ class Server {
     class LinkWatch;
     class Child;
 
-    void accept_one(const Listener& listener);
+    /// False where nobody waits.
+    bool accept_one(const Listener& listener);
     void open_mesh_listener();
     void take_request(Place& place);
     /// False where the peer is none to talk to.

@@ -92,7 +92,10 @@ Status WireGuard::apply(const std::string& link, std::span<const PeerChange> cha
 }
 
 Status WireGuard::remove_peer(const std::string& link, const PublicKey& key) {
-    return apply(link, std::array{PeerChange{.key = key, .remove = true}});
+    PeerChange change;
+    change.key = key;
+    change.remove = true;
+    return apply(link, std::span(&change, 1));
 }
 
 }  // namespace thole::mesh

@@ -97,7 +97,8 @@ std::map<PublicKey, Pair> pair_up(std::span<const WantedPeer> wanted, const Devi
 }
 
 std::optional<PeerChange> change_of(const PublicKey& key, const Pair& pair) {
-    PeerChange change{.key = key};
+    PeerChange change;
+    change.key = key;
     if (pair.wanted == nullptr) {
         change.remove = true;
         return change;
