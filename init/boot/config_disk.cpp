@@ -74,10 +74,11 @@ Result<std::string> read_config(const ConfigDisk& disk) {
     if (auto made = make_directories(kMountPoint, 0700); !made) {
         return std::unexpected(made.error());
     }
+    const std::string type(disk.type);
     // An ext4 journal would be replayed, and that writes.
-    const char* const options = disk.type == "ext4" ? "noload" : nullptr;
-    if (::mount(path.c_str(), kMountPoint, disk.type.data(), MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, options) !=
-        0) {  // NOLINT(bugprone-suspicious-stringview-data-usage): of a literal
+    const char* const options = type == "ext4" ? "noload" : nullptr;
+    constexpr unsigned long kFlags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
+    if (::mount(path.c_str(), kMountPoint, type.c_str(), kFlags, options) != 0) {
         return system_error("mount", path);
     }
     auto text = read_plain_file(concat(kMountPoint, "/node.ini"));

@@ -61,7 +61,7 @@ class Server {
     /// False where the peer is none to talk to.
     bool take_hello(Place& place);
     void begin_session(Place& place, Request request);
-    Status check_session(const Place& place, const Request& request) const;
+    [[nodiscard]] Status check_session(const Place& place, const Request& request) const;
     [[nodiscard]] Role role_of_peer(const Place& place) const;
     void forget(const Child& child);
     void note_stranger(const Address& peer);

@@ -149,7 +149,7 @@ TEST_CASE("handshake: a key of small order is refused") {
     Hello hello = make_hello(client, block(11));
     std::fill_n(hello.bytes.begin() + 8, 32, std::uint8_t{0});
     CHECK_FALSE(answer_hello(hello.bytes, client.key, block(12)));
-    AnswerBytes answer{};
+    const AnswerBytes answer{};
     CHECK_FALSE(take_answer(make_hello(client, block(11)), client.key, answer));
 }
 
