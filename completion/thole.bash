@@ -33,6 +33,10 @@ _thole() {
     case $command in
         kubectl) ;;
         completion) mapfile -t COMPREPLY < <(compgen -W "bash" -- "$word") ;;
+        cluster)
+            # Its commands stand indented by four columns in the help text.
+            mapfile -t COMPREPLY < <(compgen -W "$("$program" cluster --help | sed -n 's/^    \([a-z]*\)  .*/\1/p') $(_thole_words "$program" cluster)" -- "$word")
+            ;;
         bench) mapfile -t COMPREPLY < <(compgen -W "boot $(_thole_words "$program" bench)" -- "$word") ;;
         test)
             if [[ $word == -* ]]; then

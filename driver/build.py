@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
@@ -191,3 +192,12 @@ def need_profile(name: str) -> str:
     if name not in known:
         raise TholeError(f"there is no profile '{name}'", f"rootfs/profiles has {', '.join(known)}")
     return name
+
+
+def built_profile(arch: str = "x86_64") -> str:
+    """The profile of what is built; without a build the usual one."""
+    try:
+        options = json.loads((target(arch).directory / "meson-info" / "intro-buildoptions.json").read_text())
+    except (OSError, ValueError):
+        return "kubernetes"
+    return next((option["value"] for option in options if option["name"] == "profile"), "kubernetes")

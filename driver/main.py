@@ -13,6 +13,7 @@ from driver.errors import guard
 COMMANDS = {
     "build": "build init, kernel, Kubernetes, root file system and disk image",
     "run": "boot a node in QEMU, and build it first where something changed",
+    "cluster": "boot several nodes on one network in QEMU, and handle those that run",
     "test": "run the tests: unit, lint, and the real image in QEMU",
     "config": "make a cluster, its nodes' node.ini and its clients; check a node.ini",
     "node": "a command of `thole` on a node of a cluster; `./thole -n NODE ...` is the same",

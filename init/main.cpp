@@ -15,6 +15,7 @@
 #include "control/cli.hpp"
 #include "daemon/crash.hpp"
 #include "daemon/daemon.hpp"
+#include "daemon/main.hpp"
 #include "daemon/run_one.hpp"
 #include "dhcp_hook.hpp"
 #include "log/logger.hpp"
@@ -70,6 +71,9 @@ int init_main(std::span<const std::string_view> arguments) {
     }
     if (!arguments.empty() && arguments[0] == "remote" && ::getpid() != 1) {
         return remote::service_main();
+    }
+    if (!arguments.empty() && arguments[0] == "mesh") {
+        return mesh::mesh_main();
     }
     if (!arguments.empty() && arguments[0] == "crashed") {
         crashed_main(arguments.size() > 1 ? arguments[1] : "an unknown signal");

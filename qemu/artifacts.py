@@ -19,7 +19,7 @@ class Artifacts:
     kernel: Path  # vmlinux, started by PVH
     disk: Path  # GPT with the root file system
     init: Path  # PID 1 as it lies in the root file system
-    kubernetes: Path  # the node's multi-call binary; called as kubectl it serves this machine too
+    kubernetes: Path | None  # the node's multi-call binary; called as kubectl it serves this machine too
     root_tar: Path  # the root file system as an archive
 
     @classmethod
@@ -29,7 +29,7 @@ class Artifacts:
             kernel=one(build, "vmlinux"),
             disk=one(build, "disk.img"),
             init=one(build, "init"),
-            kubernetes=one(build, "kubernetes"),
+            kubernetes=find_one(build, "kubernetes"),  # none in the profile base
             root_tar=one(build, "root.tar"),
         )
 
@@ -40,9 +40,17 @@ class Artifacts:
 
 
 def one(build: Path, name: str) -> Path:
-    """The file of that name in the build directory or one or two folders below it."""
+    """The file of that name, as `find_one` finds it; TholeError where it is not there."""
+    path = find_one(build, name)
+    if path:
+        return path
+    raise TholeError(f"the build has no {name} in {build}", "./thole build makes it")
+
+
+def find_one(build: Path, name: str) -> Path | None:
+    """The file of that name in the build directory or one or two folders below it; None where there is none."""
     for pattern in (name, f"*/{name}", f"*/*/{name}"):
         for path in sorted(build.glob(pattern)):
             if path.is_file():
                 return path
-    raise TholeError(f"the build has no {name} in {build}", "./thole build makes it")
+    return None

@@ -124,7 +124,10 @@ class Node:
 
     def kubectl_command(self, *arguments: str) -> list[str]:
         """The argv of our own kubectl, as it runs on this machine."""
-        return [os.fspath(kubectl_link(self.folder, self.vm.config.artifacts.kubernetes)), *arguments]
+        program = self.vm.config.artifacts.kubernetes
+        if not program:
+            raise NodeError("the build has no Kubernetes", "./thole build --profile kubernetes makes it")
+        return [os.fspath(kubectl_link(self.folder, program)), *arguments]
 
     def kubectl_environment(self) -> dict[str, str]:
         """Its environment: the node's kubeconfig, and a cache that ends with the folder."""

@@ -16,8 +16,10 @@ RUN = CHECKOUT / "build" / "run"
 class Session:
     """One folder, used by one VM at a time."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, command: str = "./thole run", beside: str = "--name NAME --port auto") -> None:
         self.folder = folder
+        self._command = command  # what holds such folders
+        self._beside = beside  # its options for another one
         self.kubeconfig = (
             folder / "kubeconfig"
         )  # there while a node runs and has been Ready: ./thole kubectl uses it
@@ -33,8 +35,8 @@ class Session:
             owner = self._lock.read().strip() or "unknown"
             self._lock.close()
             raise TholeError(
-                f"a node already runs from {self.folder} (./thole run with pid {owner})",
-                "use it, end it, or start another one beside it with --name NAME --port auto",
+                f"a `{self._command}` already runs from {self.folder} (pid {owner})",
+                f"use that one, end it, or start another beside it with {self._beside}",
             ) from None
         self._lock.truncate(0)
         self._lock.write(f"{os.getpid()}\n")

@@ -180,10 +180,14 @@ class Vm:
         console = f"the end of its console {self.console.path}:\n{self.console.tail()}"
         return f"VM {self.config.name} ({state}), {console}"
 
-    def kill(self) -> None:
-        """End QEMU now (a power cut for the guest) and take away its sockets."""
+    def cut_power(self) -> None:
+        """End QEMU now; who waits for an answer of the guest is told that it is gone."""
         if self._process:
             self._process.kill()
+
+    def kill(self) -> None:
+        """End QEMU now (a power cut for the guest) and take away its sockets."""
+        self.cut_power()
         for connection in (self._qmp, self._agent):
             if connection:
                 connection.close()

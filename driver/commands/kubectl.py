@@ -30,6 +30,8 @@ def main(arguments: list[str]) -> int:
             f"no node '{name}' is running and ready", "./thole run starts one; wait until it says Ready"
         )
     program = Artifacts.find().kubernetes
+    if not program:
+        raise TholeError("the build has no Kubernetes", "./thole build --profile kubernetes makes it")
     sys.stdout.flush()
     # The multi-call binary goes by the name that it is called by.
     os.execve(program, ["kubectl", *arguments], kubectl_environment(folder))

@@ -43,6 +43,8 @@ int doctor_command(const Call& call);
 int top_command(const Call& call);
 int blame_command(const Call& call);
 int plot_command(const Call& call);
+int mesh_command(const Call& call);
+int node_command(const Call& call);
 int config_command(const Call& call);
 int reference_command(const Call& call);
 int completion_command(const Call& call);

@@ -51,6 +51,17 @@ Status Attributes::finish() const {
     return rest_.empty() ? Status() : failure("the kernel's answer has an attribute that is cut short");
 }
 
+const nlmsghdr* take_message(NetlinkBytes& datagram) {
+    const auto* message = reinterpret_cast<const nlmsghdr*>(datagram.data());
+    // Not mnl_nlmsg_ok(), for which a length above 2 GiB is a negative number, and so short enough.
+    if (datagram.size() < sizeof(nlmsghdr) || message->nlmsg_len < sizeof(nlmsghdr) ||
+        message->nlmsg_len > datagram.size()) {
+        return nullptr;
+    }
+    datagram = datagram.subspan(std::min<std::size_t>(MNL_ALIGN(message->nlmsg_len), datagram.size()));
+    return message;
+}
+
 NetlinkBytes message_content(const nlmsghdr& message) {
     const auto* bytes = reinterpret_cast<const char*>(&message);
     return {bytes + MNL_NLMSG_HDRLEN, message.nlmsg_len - MNL_NLMSG_HDRLEN};

@@ -91,6 +91,9 @@ struct MessageParts {
     NetlinkBytes attributes;
 };
 
+/// Takes the first message off a datagram; null where what is left is no whole one.
+const nlmsghdr* take_message(NetlinkBytes& datagram);
+
 NetlinkBytes message_content(const nlmsghdr& message);
 
 template <typename Extra>

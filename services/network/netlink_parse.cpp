@@ -5,8 +5,6 @@
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 
-#include <algorithm>
-
 namespace thole {
 
 namespace {
@@ -163,15 +161,14 @@ Result<std::optional<RoutePath>> parse_path(const nlmsghdr& message) {
 
 void note_changes(NetlinkBytes datagram, NetworkEvents::Changes& changes) {
     while (!datagram.empty()) {
-        const auto* message = reinterpret_cast<const nlmsghdr*>(datagram.data());
-        if (!mnl_nlmsg_ok(message, static_cast<int>(datagram.size()))) {
+        const nlmsghdr* message = take_message(datagram);
+        if (message == nullptr) {
             changes = {.links = true, .addresses = true};
             return;
         }
         const auto type = message->nlmsg_type;
         changes.links = changes.links || type == RTM_NEWLINK || type == RTM_DELLINK;
         changes.addresses = changes.addresses || type == RTM_NEWADDR || type == RTM_DELADDR;
-        datagram = datagram.subspan(std::min<std::size_t>(MNL_ALIGN(message->nlmsg_len), datagram.size()));
     }
 }
 

@@ -1,7 +1,9 @@
 #include "netlink_socket.hpp"
 
 #include <sys/socket.h>
+#include <sys/time.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <ctime>
@@ -61,15 +63,14 @@ std::string kernel_words(const nlmsghdr& message, NetlinkBytes content) {
 
 void NetlinkAnswer::take(NetlinkBytes datagram) {
     while (!datagram.empty() && !complete_) {
-        const auto* message = reinterpret_cast<const nlmsghdr*>(datagram.data());
-        if (!mnl_nlmsg_ok(message, static_cast<int>(datagram.size()))) {
+        const nlmsghdr* message = thole::take_message(datagram);
+        if (message == nullptr) {
             status_ = status_ ? failure("the kernel's answer is cut short") : status_;
             return;
         }
         if (message->nlmsg_seq == sequence_ && message->nlmsg_pid == port_) {
             take_message(*message);
         }
-        datagram = datagram.subspan(std::min<std::size_t>(MNL_ALIGN(message->nlmsg_len), datagram.size()));
     }
 }
 

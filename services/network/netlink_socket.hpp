@@ -1,6 +1,7 @@
 // What all talk with the kernel over netlink has in common: requests, their answers, and the words of its errors.
 #pragma once
 
+#include <cerrno>
 #include <cstdint>
 #include <functional>
 #include <memory>

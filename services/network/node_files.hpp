@@ -19,6 +19,7 @@ struct NodeFiles {
     [[nodiscard]] std::string resolv_conf() const { return root + "/run/thole/resolv.conf"; }
     [[nodiscard]] std::string environment() const { return root + "/run/thole/node.env"; }
     [[nodiscard]] std::string hosts() const { return root + "/etc/hosts"; }
+    [[nodiscard]] std::string hosts_lock() const { return root + "/run/thole/hosts.lock"; }
     [[nodiscard]] std::string dhcp() const { return root + "/run/thole/dhcp.env"; }
 };
 
@@ -30,6 +31,15 @@ std::string environment_text(std::string_view node_name, std::string_view addres
 
 /// Replaces node.env and hosts as soon as the node has an address.
 Status write_address(const NodeFiles& files, std::string_view node_name, const Address& address);
+
+/// Replaces what the hosts file says of the mesh's other nodes: lines "ADDRESS NAME". The rest of it stays.
+Status write_mesh_names(const NodeFiles& files, std::string_view lines);
+
+/// A hosts file with these lines of the mesh in place of those that it had.
+std::string with_mesh_names(std::string_view hosts, std::string_view lines);
+
+/// The lines of the mesh in a hosts file.
+std::string_view mesh_names_in(std::string_view hosts);
 
 Status write_resolv_conf(const NodeFiles& files, std::span<const std::string_view> servers, std::string_view search);
 

@@ -16,6 +16,7 @@
 #include "control/cli.hpp"
 #include "control/commands.hpp"
 #include "os/file.hpp"
+#include "secret_store.hpp"
 #include "server.hpp"
 #include "wires.hpp"
 
@@ -28,6 +29,8 @@ constexpr std::string_view kUsage =
     "  -n, --node NODE  does the command on that node of the mesh\n"
     "  --client FILE    as the client of that file; on a node as the node itself\n"
     "  --endpoint ...   the node to connect to, numeric; it hands on to NODE\n";
+
+constexpr std::string_view kMeshFolder = "/var/lib/thole/mesh";  // a secret that was changed on a running cluster
 
 std::string host_name() {
     std::array<char, 256> name{};
@@ -49,7 +52,7 @@ Result<mesh::ClusterSecret> cluster_secret(const NodeConfig& config) {
 }
 
 Result<ServerSettings> server_settings(const NodeConfig& config) {
-    auto secret = cluster_secret(config);
+    const auto secret = cluster_secret(config);
     if (!secret) {
         return std::unexpected(secret.error());
     }
@@ -57,8 +60,11 @@ Result<ServerSettings> server_settings(const NodeConfig& config) {
     settings.places.range = mesh_range(config, *secret);
     settings.places.device = kMeshDevice;
     settings.places.port = kPort;
-    settings.secrets.push_back(std::move(*secret));
-    if (auto previous = mesh::ClusterSecret::parse(config.text("mesh.previous-secret"))) {
+    auto stored = mesh::choose_secret(std::string(kMeshFolder), *secret);
+    settings.secrets.push_back(std::move(stored.secret));
+    if (stored.previous) {
+        settings.secrets.push_back(std::move(*stored.previous));
+    } else if (auto previous = mesh::ClusterSecret::parse(config.text("mesh.previous-secret"))) {
         settings.secrets.push_back(std::move(*previous));
     }
     for (const auto name : config.list("remote.refused-clients")) {
@@ -152,7 +158,8 @@ Result<Way> way_of_node(const NodeCall& call) {
     if (!address) {
         return std::unexpected(address.error());
     }
-    return Way{node_identity(*secret, host_name()), socket_address(*address, kPort), kMeshDevice};
+    const auto stored = mesh::choose_secret(std::string(kMeshFolder), *secret);
+    return Way{node_identity(stored.secret, host_name()), socket_address(*address, kPort), kMeshDevice};
 }
 
 }  // namespace

@@ -10,6 +10,8 @@
 //   same           nothing
 //   ask            prefix of the key (8) of a node that cannot be reached
 //   observed       prefix of a key (8), seconds since its last handshake (2), the endpoint
+//   want_secret    nothing
+//   secret         generation (4), the cluster's secret (32)
 // A node answers digests by more digests, or by the versions where few nodes are in question; versions by the records
 // that are newer here and a wish for those that are newer there; a wish by records.
 #pragma once
@@ -21,7 +23,18 @@
 
 namespace thole::mesh {
 
-enum class MessageKind : std::uint8_t { news = 1, records, digests, versions, want, same, ask, observed };
+enum class MessageKind : std::uint8_t {
+    news = 1,
+    records,
+    digests,
+    versions,
+    want,
+    same,
+    ask,
+    observed,
+    want_secret,
+    secret
+};
 
 /// What the protocol asks of the world around it.
 class Tunnel {

@@ -79,6 +79,11 @@ void write_hello(std::span<std::uint8_t, kHelloTextSize> text, const Hello& hell
 
 HelloKeys::HelloKeys(const ClusterSecret& secret) : current_(hello_key(secret)) {}
 
+void HelloKeys::allow(const ClusterSecret& previous, Instant until) {
+    previous_.emplace(hello_key(previous));
+    previous_until_ = until;
+}
+
 void HelloKeys::rotate(const ClusterSecret& secret, Instant until) {
     previous_.emplace(std::move(current_));
     current_ = hello_key(secret);

@@ -43,6 +43,9 @@ class HelloKeys {
    public:
     explicit HelloKeys(const ClusterSecret& secret);
 
+    /// Also opens what was made with another secret, until then.
+    void allow(const ClusterSecret& previous, Instant until);
+
     /// From now on `secret` is the one in use; what was in use is good until `until`.
     void rotate(const ClusterSecret& secret, Instant until);
 

@@ -15,6 +15,7 @@ Mesh::Mesh(Settings settings, const ClusterSecret& secret, World& world, Instant
     : settings_(std::move(settings)),
       world_(world),
       now_(now),
+      secret_(secret.bytes()),
       keys_(secret),
       gate_(settings_.random),
       members_(settings_.ranges, *this),
@@ -29,11 +30,7 @@ Mesh::Mesh(Settings settings, const ClusterSecret& secret, World& world, Instant
       next_hurry_(now),
       next_tick_(now) {
     wipe(settings_.random);
-    for (const Endpoint& where : settings_.seeds) {
-        if (seeds_.size() < kMostSeeds) {
-            seeds_.push_back({.where = where, .key = std::nullopt, .next = now});
-        }
-    }
+    set_seeds(settings_.seeds, now);
     publish(now);
 }
 
@@ -45,7 +42,11 @@ std::uint32_t Mesh::random() {
 
 void Mesh::on_inside(const PublicKey& from, Bytes message, Instant now) {
     now_ = now;
-    if (find_peer(from) == nullptr || gossip_.on_message(from, message, now)) {
+    if (find_peer(from) == nullptr) {
+        return;
+    }
+    stir();
+    if (gossip_.on_message(from, message, now)) {
         return;
     }
     Reader in(message);
@@ -56,6 +57,10 @@ void Mesh::on_inside(const PublicKey& from, Bytes message, Instant now) {
         on_ask(from, in, now);
     } else if (kind == MessageKind::observed) {
         on_observed(in, now);
+    } else if (kind == MessageKind::want_secret) {
+        tell_secret(from);
+    } else if (kind == MessageKind::secret) {
+        on_secret_message(from, in, now);
     }
 }
 
@@ -68,7 +73,6 @@ void Mesh::tick(Instant now) {
     if (now < next_tick_) {
         return;
     }
-    next_tick_ = now + kTick;
     tick_seeds(now);
     tick_peers(now);
     tick_claim(now);
@@ -83,26 +87,59 @@ void Mesh::tick(Instant now) {
         address_changes_ = members_.address_changes();
         world_.on_addresses_changed();
     }
+    next_tick_ = std::max(now + kTick, next_work(now));
 }
 
 Instant Mesh::next_deadline() const { return std::min(next_tick_, gossip_.next_deadline()); }
 
+void Mesh::stir() { next_tick_ = std::min(next_tick_, now_ + kTick); }
+
+Instant Mesh::next_work(Instant now) const {
+    Instant next = std::min(next_upkeep_, next_renewal_);
+    if (state_.settled == 0) {
+        next = now;
+    }
+    for (const Seed& seed : seeds_) {
+        next = forgotten_ || left_ ? next : std::min(next, seed.next);
+    }
+    for (const auto& peer : peers_) {
+        next = std::min({next, peer->paths.next_try(), peer->candidate_until.value_or(kNever)});
+    }
+    return next;
+}
+
 void Mesh::set_endpoints(std::vector<KnownEndpoint> endpoints, Instant now) {
     now_ = now;
+    stir();
     if (endpoints != settings_.endpoints) {
         settings_.endpoints = std::move(endpoints);
+        for (Seed& seed : seeds_) {
+            seed.pause = {};
+            seed.next = now;
+        }
         publish(now);
+    }
+}
+
+void Mesh::restore(Bytes record, milliseconds age, Instant now) {
+    now_ = now;
+    stir();
+    const auto head = read_head(record);
+    if (head && head->key != settings_.key && members_.merge(record, age, now) == Merge::changed) {
+        on_record(*members_.find(head->key));
     }
 }
 
 void Mesh::leave(Instant now) {
     now_ = now;
+    stir();
     left_ = true;
     publish(now);
 }
 
 bool Mesh::forget(const PublicKey& key, Instant now) {
     now_ = now;
+    stir();
     if (key == settings_.key || members_.find(key) == nullptr) {
         return false;
     }

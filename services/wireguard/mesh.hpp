@@ -29,8 +29,12 @@ struct Settings {
     std::optional<Address> fixed_ipv4;
     std::vector<Endpoint> seeds;  // bootstrap ports of other nodes; unicast, broadcast or multicast
     NodeState state;              // of begin_epoch()
+    SecretVersion secret;         // of the cluster's secret
     Block random{};               // of getrandom(2)
 };
+
+/// How long the secret before lets nodes in.
+inline constexpr milliseconds kSecretGrace = hours(24);
 
 class World {
    public:
@@ -44,6 +48,8 @@ class World {
     /// The peer's endpoint is to be this one, and something is to be sent to it, so that WireGuard tries it.
     virtual void try_endpoint(const PublicKey& key, const Endpoint& endpoint) = 0;
     virtual void save(const NodeState& state) = 0;
+    /// The cluster has another secret: it is to be kept, and the one before lets nodes in until then.
+    virtual void on_secret(const ClusterSecret& secret, const SecretVersion& version) = 0;
     virtual void fill_random(std::span<std::uint8_t> bytes) = 0;
     virtual std::uint64_t seconds_since_1970() = 0;
 };
@@ -74,14 +80,25 @@ class Mesh : private Tunnel, private Liveness {
     void tick(Instant now);
     [[nodiscard]] Instant next_deadline() const;
 
-    /// The node's own endpoints changed.
+    /// Takes in what was known before this process began: a record and the time since its node wrote it.
+    void restore(Bytes record, milliseconds age, Instant now);
+
+    /// Bootstrap ports of other nodes, in place of those before. Those that stay go on as they were.
+    void set_seeds(std::span<const Endpoint> seeds, Instant now);
+
+    /// The node's own endpoints changed; the network may be another, so seeds are asked at once.
     void set_endpoints(std::vector<KnownEndpoint> endpoints, Instant now);
     /// Says that the node goes; some seconds later everybody has heard of it.
     void leave(Instant now);
     /// Has all nodes drop this one, for good. False where it is not known, or is this node.
     bool forget(const PublicKey& key, Instant now);
-    void rotate_secret(const ClusterSecret& secret, Instant until) { keys_.rotate(secret, until); }
+    /// Also lets those in that have this secret, for a time.
+    void allow_secret(const ClusterSecret& previous, Instant until) { keys_.allow(previous, until); }
+    /// Changes the cluster's secret. Nodes that can be reached have it within seconds, others when they come back.
+    void rotate_secret(const ClusterSecret& secret, Instant now);
 
+    /// Whether the peer answers.
+    [[nodiscard]] bool reaches(const PublicKey& key) const;
     [[nodiscard]] bool is_peer(const PublicKey& key) const { return find_peer(key) != nullptr; }
     [[nodiscard]] std::size_t peer_count() const { return peers_.size(); }
     [[nodiscard]] PeerSetup wanted(std::size_t index) const;
@@ -122,7 +139,13 @@ class Mesh : private Tunnel, private Liveness {
     void on_record(const Member& member) override;
     void on_agreement() override { agreed_ = true; }
     std::uint32_t random() override;
-    bool alive(const PublicKey& key) override;
+    bool alive(const PublicKey& key) override { return key == settings_.key || reaches(key); }
+
+    // mesh_secret.cpp: the cluster's secret, when it changes
+    void take_secret(const ClusterSecret& secret, const SecretVersion& version, Instant now);
+    void ask_for_secret();
+    void tell_secret(const PublicKey& to);
+    void on_secret_message(const PublicKey& from, Reader& in, Instant now);
 
     // mesh_claim.cpp: this node's own record
     void publish(Instant now);
@@ -130,6 +153,10 @@ class Mesh : private Tunnel, private Liveness {
     void lose_claim(Instant now);
     void settle(Instant now);
     [[nodiscard]] bool may_settle(Instant now) const;
+
+    /// Something happened: what follows from it is done soon.
+    void stir();
+    [[nodiscard]] Instant next_work(Instant now) const;
 
     // mesh_hello.cpp: outside the tunnel
     void tick_seeds(Instant now);
@@ -155,6 +182,7 @@ class Mesh : private Tunnel, private Liveness {
     Settings settings_;
     World& world_;
     Instant now_;  // of the call that goes on, for what other parts ask back
+    ClusterSecret secret_;
     HelloKeys keys_;
     Gate gate_;
     Members members_;

@@ -26,6 +26,7 @@ void Mesh::publish(Instant now) {
     record.settled = state_.settled;
     record.ipv4 = settings_.fixed_ipv4.value_or(mesh_ipv4(settings_.ranges.ipv4, settings_.key, state_.attempt));
     record.port = settings_.port;
+    record.secret = settings_.secret;
     record.name = settings_.name;
     record.roles = settings_.roles;
     record.pods = settings_.pods;

@@ -1,4 +1,6 @@
 // Outside the tunnel: seeds are asked until they are peers, and who asks with the cluster's secret becomes one.
+#include <algorithm>
+
 #include "mesh.hpp"
 
 namespace thole::mesh {
@@ -10,6 +12,19 @@ constexpr milliseconds kLongestPause{30'000};
 constexpr milliseconds kCandidate{60'000};
 
 }  // namespace
+
+void Mesh::set_seeds(std::span<const Endpoint> seeds, Instant now) {
+    std::vector<Seed> chosen;
+    for (const Endpoint& where : seeds) {
+        const auto known = std::ranges::find(seeds_, where, &Seed::where);
+        if (chosen.size() < kMostSeeds && std::ranges::find(chosen, where, &Seed::where) == chosen.end()) {
+            chosen.push_back(known != seeds_.end() ? *known : Seed{.where = where, .key = std::nullopt, .next = now});
+        }
+    }
+    seeds_ = std::move(chosen);
+    now_ = now;
+    stir();
+}
 
 void Mesh::tick_seeds(Instant now) {
     for (Seed& seed : seeds_) {

@@ -64,10 +64,7 @@ void Mesh::drop_expired() {
     }
 }
 
-bool Mesh::alive(const PublicKey& key) {
-    if (key == settings_.key) {
-        return true;
-    }
+bool Mesh::reaches(const PublicKey& key) const {
     const Peer* const peer = find_peer(key);
     return peer != nullptr && peer->paths.working();
 }
@@ -114,6 +111,9 @@ void Mesh::on_status(const PublicKey& key, const PathStatus& status, Instant now
     const bool found = peer->paths.on_status(status, forbidden(), now);
     working_peers_ += peer->paths.working() ? 1 : 0;
     working_peers_ -= worked ? 1 : 0;
+    if (worked != peer->paths.working()) {
+        stir();
+    }
     if (!found) {
         return;
     }
@@ -147,6 +147,7 @@ void Mesh::tick_peers(Instant now) {
     if (now >= next_help_) {
         next_help_ = now + kHelpPause;
         ask_for_help();
+        ask_for_secret();
     }
 }
 

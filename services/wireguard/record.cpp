@@ -14,15 +14,17 @@ constexpr std::uint8_t kTombstone = 2;
 
 constexpr std::uint8_t kLeft = 1;
 constexpr std::uint8_t kFixed = 2;
+constexpr std::uint8_t kSecretChanged = 4;  // the secret's version follows the port
 
-/// Lower-case words of letters, digits and hyphens with one blank between.
+/// Lower-case words of letters, digits, hyphens and underscores with one blank between.
 bool is_roles(std::string_view text) {
     if (text.size() > kLongestRoles) {
         return false;
     }
     char before = ' ';
     for (const char letter : text) {
-        const bool inner = (letter >= 'a' && letter <= 'z') || (letter >= '0' && letter <= '9') || letter == '-';
+        const bool inner =
+            (letter >= 'a' && letter <= 'z') || (letter >= '0' && letter <= '9') || letter == '-' || letter == '_';
         if (!inner && (letter != ' ' || before == ' ')) {
             return false;
         }
@@ -63,9 +65,15 @@ bool read_body(Reader& in, NodeRecord& record) {
     record.ipv4.family = AF_INET;
     std::ranges::copy(in.bytes(4), record.ipv4.bytes.begin());
     record.port = static_cast<std::uint16_t>(in.number(2));
+    const bool secret_changed = (flags & kSecretChanged) != 0;
+    if (secret_changed) {
+        record.secret.generation = static_cast<std::uint32_t>(in.number(4));
+        record.secret.check = static_cast<std::uint32_t>(in.number(4));
+    }
     record.name = in.text();
     record.roles = in.text();
-    bool good = (flags & ~std::uint64_t{kLeft | kFixed}) == 0 && record.port != 0 && is_roles(record.roles) &&
+    bool good = (flags & ~std::uint64_t{kLeft | kFixed | kSecretChanged}) == 0 &&
+                secret_changed == (record.secret.generation != 0) && record.port != 0 && is_roles(record.roles) &&
                 check_hostname(record.name, kLongestName) && unusable_reason(record.ipv4).empty();
     read_pods(in, record.pods, good);
     read_endpoints(in, record.endpoints, good);
@@ -85,11 +93,17 @@ void write_record(Writer& out, const NodeRecord& record) {
     }
     out.number(record.version.epoch, 4);
     out.number(record.version.sequence, 4);
-    out.number((record.left ? kLeft : 0U) | (record.fixed_address ? kFixed : 0U), 1);
+    const bool secret_changed = record.secret.generation != 0;
+    out.number(
+        (record.left ? kLeft : 0U) | (record.fixed_address ? kFixed : 0U) | (secret_changed ? kSecretChanged : 0U), 1);
     out.number(record.attempt, 1);
     out.number(record.settled, 8);
     out.bytes(Bytes(record.ipv4.bytes).first(4));
     out.number(record.port, 2);
+    if (secret_changed) {
+        out.number(record.secret.generation, 4);
+        out.number(record.secret.check, 4);
+    }
     out.text(record.name);
     out.text(record.roles);
     out.number(record.pods.size(), 1);

@@ -31,6 +31,15 @@ struct Version {
     friend auto operator<=>(const Version&, const Version&) = default;
 };
 
+/// Which of the cluster's secrets: they are numbered as they follow one another. Where two nodes changed it at the same
+/// time, all take the one whose check is greater.
+struct SecretVersion {
+    std::uint32_t generation = 0;  // 0: what the cluster was made with, or a person wrote into node.ini
+    std::uint32_t check = 0;       // of the secret; 0 for generation 0
+
+    friend auto operator<=>(const SecretVersion&, const SecretVersion&) = default;
+};
+
 /// Above all versions that records have.
 inline constexpr Version kForgotten{0xFFFFFFFFU, 0xFFFFFFFFU};
 
@@ -45,6 +54,7 @@ struct NodeRecord {
     std::uint64_t settled = 0;   // see Claim
     Address ipv4;
     std::uint16_t port = 0;  // of WireGuard
+    SecretVersion secret;    // the newest that the node has
     std::string name;
     std::string roles;  // words with one blank between
     std::vector<Network> pods;

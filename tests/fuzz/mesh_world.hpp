@@ -23,6 +23,7 @@ struct FuzzWorld : World {
         expect(!network_contains(test_ranges().ipv6, endpoint.address));
     }
     void save(const NodeState& /*state*/) override {}
+    void on_secret(const ClusterSecret& /*secret*/, const SecretVersion& /*version*/) override {}
     void fill_random(std::span<std::uint8_t> bytes) override {
         for (std::uint8_t& byte : bytes) {
             byte = ++random;

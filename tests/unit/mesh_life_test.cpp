@@ -138,23 +138,63 @@ TEST_CASE("strangers: another secret, noise, and what was heard once get nothing
     }
 }
 
-TEST_CASE("secrets: changed on one node after the other, without anybody falling out") {
+namespace {
+
+/// Whether all nodes that are up have this secret, and the same version of it.
+bool all_have(const Cluster& cluster, std::uint8_t secret) {
+    return std::ranges::all_of(cluster.nodes, [&](const auto& node) {
+        return !node->up() || (node->secret == secret && node->settings.secret == cluster.nodes[0]->settings.secret);
+    });
+}
+
+}  // namespace
+
+TEST_CASE("secrets: changed once, all nodes have it, and those that were away when they come back") {
     Cluster cluster(6, 2);
     for (std::size_t index = 0; index < 5; ++index) {
         cluster.start(index);
     }
     CHECK(cluster.run_until_converged(minutes(1)));
-    for (std::size_t index = 0; index < 5; index += 2) {
-        cluster.nodes[index]->mesh->rotate_secret(cluster_secret(2), cluster.now + hours(1));
-        cluster.nodes[index]->secret = 2;
-    }
-    // One that knows only the old, and asks a seed of each kind.
+    cluster.stop(4);
+    cluster.nodes[2]->mesh->rotate_secret(cluster_secret(2), cluster.now);
+    const auto took = cluster.run_until([&] { return all_have(cluster, 2); }, minutes(1));
+    CHECK(took);
+    MESSAGE("all have the new secret after " << seconds_text(took));
+    CHECK(cluster.nodes[4]->secret == 1);
+    cluster.start(4);
+    CHECK(cluster.run_until([&] { return all_have(cluster, 2); }, minutes(2)));
+    // A new node that only knows the old one gets in while that is allowed, and learns the new one.
     cluster.start(5);
     CHECK(cluster.run_until_converged(minutes(2)));
-    cluster.stop(5);
-    cluster.nodes[5]->secret = 2;
-    cluster.start(5);
-    CHECK(cluster.run_until_converged(minutes(2)));
+    CHECK(cluster.run_until([&] { return all_have(cluster, 2); }, minutes(1)));
+    cluster.nodes[0]->mesh->rotate_secret(cluster_secret(3), cluster.now);
+    CHECK(cluster.run_until([&] { return all_have(cluster, 3); }, minutes(1)));
+    CHECK(cluster.nodes[5]->settings.secret.generation == 2);
+}
+
+TEST_CASE("secrets: the old one lets nobody in when its time is over") {
+    Cluster cluster(3, 2);
+    cluster.start(0);
+    cluster.start(1);
+    CHECK(cluster.run_until_converged(minutes(1)));
+    cluster.nodes[0]->mesh->rotate_secret(cluster_secret(2), cluster.now);
+    CHECK(cluster.run_until([&] { return all_have(cluster, 2); }, minutes(1)));
+    cluster.run(kSecretGrace);
+    cluster.start(2);
+    cluster.run(minutes(5));
+    CHECK(cluster.nodes[2]->mesh->peer_count() == 0);
+    CHECK(cluster.nodes[0]->mesh->peer_count() == 1);
+}
+
+TEST_CASE("secrets: two nodes change it at the same time, and all take one of the two") {
+    Cluster cluster(5, 2);
+    cluster.start_all();
+    CHECK(cluster.run_until_converged(minutes(1)));
+    cluster.nodes[1]->mesh->rotate_secret(cluster_secret(7), cluster.now);
+    cluster.nodes[3]->mesh->rotate_secret(cluster_secret(8), cluster.now);
+    const auto agreed = [&] { return all_have(cluster, 7) || all_have(cluster, 8); };
+    CHECK(cluster.run_until(agreed, minutes(1)));
+    CHECK(cluster.nodes[0]->settings.secret.generation == 1);
 }
 
 TEST_CASE("NAT: two nodes behind NATs find each other through a third") {

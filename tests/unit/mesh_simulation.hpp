@@ -47,6 +47,10 @@ class SimulatedNode : public World {
     void on_addresses_changed() override { ++address_changes; }
     void try_endpoint(const PublicKey& key, const Endpoint& endpoint) override;
     void save(const NodeState& state) override { settings.state = state; }
+    void on_secret(const ClusterSecret& fresh, const SecretVersion& version) override {
+        secret = fresh.bytes()[0];
+        settings.secret = version;
+    }
     void fill_random(std::span<std::uint8_t> bytes) override;
     std::uint64_t seconds_since_1970() override;
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from qemu.artifacts import Artifacts
+from qemu.cluster.spec import ClusterSpec
 from qemu.images import make_sparse
 from qemu.vm import Vm, VmConfig
 
@@ -21,6 +22,12 @@ def throwaway(artifacts: Artifacts, folder: Path, **more: Any) -> VmConfig:
     """A node of its own with an empty data disk, a free port, and an end at its deadline."""
     more.setdefault("deadline", DEADLINE)
     return VmConfig(artifacts=artifacts, folder=folder, port="auto", throwaway=True, reboots=False, **more)
+
+
+def throwaway_cluster(artifacts: Artifacts, folder: Path, **more: Any) -> ClusterSpec:
+    """Nodes of their own without Kubernetes, on a network of their own, that end at their deadline."""
+    more.setdefault("deadline", DEADLINE)
+    return ClusterSpec(artifacts=artifacts, folder=folder / "nodes", throwaway=True, **more)
 
 
 def halt_message(vm: Vm, timeout: float = 120) -> str:

@@ -1,0 +1,104 @@
+// What others on the node read of the mesh: names, figures, and the supervisor's status line.
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+
+#include "base/text.hpp"
+#include "boot/container.hpp"
+#include "host.hpp"
+#include "metrics.hpp"
+#include "node_files.hpp"
+#include "os/fd.hpp"
+#include "os/file.hpp"
+#include "saved_members.hpp"
+#include "say.hpp"
+
+namespace thole::mesh {
+
+namespace {
+
+constexpr milliseconds kNamesPause{500};
+constexpr milliseconds kMetricsPause{15'000};
+constexpr milliseconds kSavePause{60'000};
+
+/// sd_notify(3).
+void notify(std::string_view text) {
+    const char* const path = std::getenv("NOTIFY_SOCKET");
+    const std::string_view name = path != nullptr ? path : "";
+    sockaddr_un address{};
+    if (name.empty() || name.size() >= sizeof(address.sun_path)) {
+        return;
+    }
+    address.sun_family = AF_UNIX;
+    std::copy(name.begin(), name.end(), static_cast<char*>(address.sun_path));
+    if (address.sun_path[0] == '@') {
+        address.sun_path[0] = '\0';
+    }
+    const Fd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    (void)::sendto(socket.get(), text.data(), text.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address),
+                   static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size()));
+}
+
+}  // namespace
+
+void MeshHost::write_names(Instant time) {
+    if (!names_changed_ || time < next_names_) {
+        return;
+    }
+    names_changed_ = false;
+    next_names_ = time + kNamesPause;
+    std::string lines;
+    for (const auto& member : mesh_->members().all()) {
+        if (!member->present() || member->record.key == mesh_->self().record.key) {
+            continue;
+        }
+        const std::string name = mesh_->members().unique_name(*member, time);
+        if (member->has_address) {
+            append(lines, address_text(member->record.ipv4), " ", name, "\n");
+        }
+        append(lines, address_text(mesh_ipv6(settings_.ranges.ipv6, member->record.key)), " ", name, "\n");
+    }
+    if (lines != names_) {
+        if (auto written = write_mesh_names({.root = {}, .in_container = runs_in_container()}, lines); !written) {
+            say(written.error().message);
+            return;
+        }
+        names_ = std::move(lines);
+    }
+}
+
+void MeshHost::write_metrics(Instant time) {
+    if (time < next_metrics_) {
+        return;
+    }
+    next_metrics_ = time + kMetricsPause;
+    const std::string folder = files_.metrics.substr(0, files_.metrics.rfind('/'));
+    if (!make_directories(folder) || !replace_file(files_.metrics, metrics_text(*mesh_, link_errors_), 0644)) {
+        next_metrics_ = kNever;  // without the folder there is nobody to read it
+    }
+}
+
+void MeshHost::save_members(Instant time) {
+    if (!members_changed_ || time < next_save_) {
+        return;
+    }
+    members_changed_ = false;
+    next_save_ = time + kSavePause;
+    const std::string text = members_text(mesh_->members(), mesh_->self().record.key, time, seconds_since_1970());
+    if (auto saved = replace_file(files_.members(), text, 0600); !saved) {
+        say(saved.error().message);
+    }
+}
+
+void MeshHost::tell_supervisor() {
+    std::string text = concat(mesh_->working_peers(), " of ", mesh_->peer_count(), " peers, ", state_word());
+    if (text != told_) {
+        notify(concat(told_.empty() ? "READY=1\n" : "", "STATUS=", text, "\n"));
+        told_ = std::move(text);
+    }
+}
+
+}  // namespace thole::mesh

@@ -1,0 +1,50 @@
+#include "main.hpp"
+
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+
+#include "base/text.hpp"
+#include "boot/container.hpp"
+#include "config/sources.hpp"
+#include "host.hpp"
+#include "say.hpp"
+
+namespace thole::mesh {
+
+namespace {
+
+std::string host_name() {
+    std::array<char, 256> name{};
+    return ::gethostname(name.data(), name.size() - 1) == 0 ? std::string(name.data()) : std::string();
+}
+
+Status serve() {
+    const auto config = load_node_config("", runs_in_container(), {});
+    if (!config) {
+        return std::unexpected(config.error());
+    }
+    if (config->text("mesh.cluster").empty()) {
+        return failure("node.ini names no mesh.cluster: this node is alone, and its unit should not run");
+    }
+    auto settings = read_settings(*config, host_name());
+    if (!settings) {
+        return std::unexpected(settings.error());
+    }
+    auto host = MeshHost::make(std::move(*settings), {});
+    return host ? (*host)->run() : std::unexpected(host.error());
+}
+
+}  // namespace
+
+int mesh_main() {
+    ::signal(SIGPIPE, SIG_IGN);
+    const auto served = serve();
+    if (!served) {
+        say(served.error().message);
+    }
+    return served ? 0 : 1;
+}
+
+}  // namespace thole::mesh

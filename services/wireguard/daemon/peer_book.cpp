@@ -1,0 +1,53 @@
+#include "peer_book.hpp"
+
+#include <algorithm>
+
+namespace thole::mesh {
+
+std::vector<PeerBook::Entry>::const_iterator PeerBook::find(const Address& ipv6) const {
+    const auto at = std::ranges::lower_bound(entries_, ipv6.bytes, {}, [](const Entry& one) { return one.ipv6.bytes; });
+    return at != entries_.end() && at->ipv6 == ipv6 ? at : entries_.end();
+}
+
+void PeerBook::update(const Mesh& mesh) {
+    range_ = mesh.members().ranges().ipv6;
+    std::vector<Entry> entries;
+    entries.reserve(mesh.peer_count());
+    for (std::size_t index = 0; index < mesh.peer_count(); ++index) {
+        const PeerSetup peer = mesh.wanted(index);
+        const auto known = find(peer.ipv6);
+        entries.push_back(
+            known != entries_.end()
+                ? *known
+                : Entry{.ipv6 = peer.ipv6, .key = peer.key, .handshake_seconds = std::nullopt, .handshake = {}});
+    }
+    std::ranges::sort(entries, {}, [](const Entry& one) { return one.ipv6.bytes; });
+    entries_ = std::move(entries);
+}
+
+const PublicKey* PeerBook::owner(const Address& ipv6) const {
+    const auto found = find(ipv6);
+    return found != entries_.end() ? &found->key : nullptr;
+}
+
+PathStatus PeerBook::status(const DevicePeer& peer, Instant now, std::uint64_t seconds) {
+    PathStatus status{.handshake = std::nullopt,
+                      .endpoint = peer.endpoint.value_or(Endpoint()),
+                      .sent = peer.sent,
+                      .received = peer.received};
+    const auto found = find(mesh_ipv6(range_, peer.key));
+    if (found == entries_.end() || !peer.handshake_seconds) {
+        return status;
+    }
+    Entry& entry = entries_[static_cast<std::size_t>(found - entries_.cbegin())];
+    if (entry.handshake_seconds != peer.handshake_seconds) {
+        entry.handshake_seconds = peer.handshake_seconds;
+        const std::uint64_t age = seconds - std::min(*peer.handshake_seconds, seconds);
+        const auto most = static_cast<std::uint64_t>(now.milliseconds / 1000);
+        entry.handshake = now + -std::chrono::seconds(std::min(age, most));
+    }
+    status.handshake = entry.handshake;
+    return status;
+}
+
+}  // namespace thole::mesh
