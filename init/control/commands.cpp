@@ -27,7 +27,8 @@ constexpr Command kCommands[] = {
     {"plot", "", "the boot as a chart, in SVG", plot_command},
     {"node", "[--json]", "who this node is: name, machine-id, key, addresses", node_command},
     {"mesh", "[--json] [-n COUNT] [ACTION] [NODE]",
-     "status: this node and what the kernel has otherwise; peers; ping NODE; forget NODE: all drop it for good; leave; rotate-secret",
+     "status: this node and what the kernel has otherwise; peers; ping NODE; forget NODE: all drop it for good; leave; "
+     "rotate-secret",
      mesh_command},
     {"doctor", "[--json]", "checks of the node, with the remedy of what is wrong", doctor_command},
     {"lint", "[--json] [DIRECTORY...]", "check unit files; without a directory the node's own", lint_command},
