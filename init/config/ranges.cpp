@@ -113,10 +113,6 @@ Status check_mesh(const NodeConfig& config) {
     if (config.text(kCluster).empty()) {
         return {};
     }
-    if (config.text("mesh.secret").empty()) {
-        return failure(concat(kCluster, " is ", config.text(kCluster), " (", config.origin(kCluster),
-                              "), but there is no mesh.secret: hand over the file that `./thole config new` wrote"));
-    }
     auto mesh = ranges_of(config, kMesh);
     if (auto fits = check_mesh_address(config, mesh.front()); !fits) {
         return fits;

@@ -156,8 +156,8 @@ std::string completion_script() {
         "                words=$(thole status --json 2>/dev/null | sed -n 's/^  {\"name\": \"\\([^\"]*\\)\".*/\\1/p') "
         ";;\n"
         "            config) words='show check ula reference' ;;\n"
-            firewall) words='show apply check' ;;
-            mesh) words='status peers ping forget leave rotate-secret' ;;
+        "            firewall) words='show apply check' ;;\n"
+        "            mesh) words='status peers ping forget leave rotate-secret' ;;\n"
         "            reference) words='units commands' ;;\n"
         "            completion) words='bash' ;;\n"
         "        esac\n"

@@ -7,6 +7,7 @@ namespace thole {
 namespace {
 
 constexpr std::int64_t kMeshPort = 51'871;
+constexpr std::uint16_t kRemotePort = 51874;  // services/remote/wires.hpp
 
 /// What comes in, in order. Echo requests have their limit before anything else accepts them; a limit for all senders
 /// together is enough, because the node is not alone in having one.
@@ -81,6 +82,9 @@ std::string input_chain(const FirewallPlan& plan) {
         append(chain, "    # the mesh: WireGuard, and hellos, which come by broadcast and multicast as well\n",
                "    udp dport ", *plan.mesh_port, "-", *plan.mesh_port + 1, " accept\n");
     }
+    if (plan.remote) {
+        append(chain, "    # commands of clients: remote.outside\n    tcp dport ", kRemotePort, " accept\n");
+    }
     return chain += allow_rules(plan.allow);
 }
 
@@ -110,6 +114,7 @@ FirewallPlan firewall_plan(const NodeConfig& config) {
     if (!config.text("mesh.cluster").empty()) {
         const auto port = parse_integer(config.text("mesh.port"), 1, 65'534);
         plan.mesh_port = static_cast<std::uint16_t>(port.value_or(kMeshPort));
+        plan.remote = config.boolean("remote.outside");
     }
     return plan;
 }

@@ -19,6 +19,7 @@ struct FirewallPlan {
     std::vector<PortRange> allow;
     std::vector<std::string> trusted;        // interfaces besides lo; `*` at the end stands for any more letters
     std::optional<std::uint16_t> mesh_port;  // of WireGuard; nothing: the node is in no mesh
+    bool remote = false;                     // clients outside may send commands
 };
 
 FirewallPlan firewall_plan(const NodeConfig& config);

@@ -73,6 +73,13 @@ TEST_CASE("the mesh's ports are open where the node is in a mesh") {
     CHECK_FALSE(contains(firewall_rules({}), "51871"));
 }
 
+TEST_CASE("clients outside get in where node.ini lets them, and only then") {
+    FirewallPlan plan;
+    CHECK(firewall_rules(plan).find("51874") == std::string::npos);
+    plan.remote = true;
+    CHECK(firewall_rules(plan).find("tcp dport 51874 accept") != std::string::npos);
+}
+
 TEST_CASE("an empty allow takes the image's away") {
     NodeConfig config;
     REQUIRE(add_ini(config, "image", "[firewall]\nallow = tcp/6443\n", false));

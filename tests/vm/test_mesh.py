@@ -55,6 +55,38 @@ def test_every_node_reaches_every_other(five: Cluster) -> None:
     assert len(addresses) == len(FIVE), f"two nodes have one address: {addresses}"
 
 
+def test_commands_for_other_nodes(five: Cluster) -> None:
+    """`thole -n` over the mesh: what a node may read of another, by name, and what it may not do there."""
+    one = five.nodes["node1"]
+    assert "node4" in one.output(mesh.THOLE, "-n", "node4", "node")
+    assert "ready" in one.output(mesh.THOLE, "-n", "node2", "status", "mesh")
+    assert "node3 of" in one.output(mesh.THOLE, "-n", "node3", "logs", "-n", "50", "mesh")
+    refused = one.execute(mesh.THOLE, "-n", "node2", "poweroff")
+    assert refused.status != 0 and five.nodes["node2"].vm.alive(), "a node may not end another"
+    unknown = one.execute(mesh.THOLE, "-n", "node9", "status")
+    assert unknown.status != 0 and "node9" in unknown.output
+
+
+def test_a_new_secret_for_all(five: Cluster) -> None:
+    """One node changes it, all have it; commands for other nodes go on."""
+    one = five.nodes["node1"]
+    printed = one.output(mesh.THOLE, "mesh", "rotate-secret")
+    assert re.search(r"^secret = [A-Za-z0-9+/]{43}=$", printed, re.MULTILINE) and "ula = fd" in printed
+    secret = printed.split("secret = ")[1].split()[0]
+    for member in five.nodes.values():
+        five.until(
+            f"{member.name} has the new secret",
+            lambda member=member: secret in member.read("/var/lib/thole/mesh/secret"),
+            HEAL,
+        )
+    five.until(
+        "commands go by the new secret",
+        lambda: one.execute(mesh.THOLE, "-n", "node5", "node").status == 0,
+        HEAL,
+    )
+    assert mesh.failed_pings(five, FIVE) == []
+
+
 def test_the_outside_shows_only_the_mesh(five: Cluster) -> None:
     """What went over the wire since the nodes' start: tunnels, hellos, and what every link has; nothing readable."""
     five.wire.end_capture()

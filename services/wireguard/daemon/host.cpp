@@ -10,6 +10,7 @@
 #include <ctime>
 
 #include "base/text.hpp"
+#include "control/client.hpp"
 #include "os/file.hpp"
 #include "saved_members.hpp"
 #include "say.hpp"
@@ -308,6 +309,8 @@ void MeshHost::on_secret(const ClusterSecret& secret, const SecretVersion& versi
         say(saved.error().message);
     }
     say(concat("the cluster has a new secret, number ", version.generation));
+    // It reads the secret when it starts. Where it does not run there is nothing to do.
+    (void)ask_pid1("restart remote");
 }
 
 void MeshHost::fill_random(std::span<std::uint8_t> bytes) { get_random(bytes); }

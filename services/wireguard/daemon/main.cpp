@@ -6,8 +6,7 @@
 #include <csignal>
 
 #include "base/text.hpp"
-#include "boot/container.hpp"
-#include "config/sources.hpp"
+#include "boot/running_config.hpp"
 #include "host.hpp"
 #include "say.hpp"
 
@@ -21,7 +20,7 @@ std::string host_name() {
 }
 
 Status serve() {
-    const auto config = load_node_config("", runs_in_container(), {});
+    const auto config = running_config();
     if (!config) {
         return std::unexpected(config.error());
     }

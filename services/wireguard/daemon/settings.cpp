@@ -7,6 +7,10 @@ namespace thole::mesh {
 namespace {
 
 Result<ClusterSecret> read_secret(const NodeConfig& config, std::string_view key) {
+    if (config.text(key).empty()) {
+        return failure(concat("mesh.cluster is ", config.text("mesh.cluster"), " (", config.origin("mesh.cluster"),
+                              "), but there is no ", key, ": hand over the file that `./thole config new` wrote"));
+    }
     auto secret = ClusterSecret::parse(config.text(key));
     return secret ? std::move(secret) : with_context(concat(key, " (", config.origin(key), ")"), secret.error());
 }
