@@ -62,7 +62,8 @@ Result<ServerSettings> server_settings(const NodeConfig& config) {
     settings.places.port = kPort;
     auto stored = mesh::choose_secret(std::string(kMeshFolder), *secret);
     settings.secrets.push_back(std::move(stored.secret));
-    if (stored.previous) {
+    const auto seconds = static_cast<std::uint64_t>(std::max<std::time_t>(std::time(nullptr), 0));
+    if (stored.previous && stored.previous_until > seconds) {
         settings.secrets.push_back(std::move(*stored.previous));
     } else if (auto previous = mesh::ClusterSecret::parse(config.text("mesh.previous-secret"))) {
         settings.secrets.push_back(std::move(*previous));

@@ -99,6 +99,8 @@ class Mesh : private Tunnel, private Liveness {
 
     /// Whether the peer answers.
     [[nodiscard]] bool reaches(const PublicKey& key) const;
+    /// The peer's IPv6 address in the mesh; null where it is no peer.
+    [[nodiscard]] const Address* address_of(const PublicKey& key) const;
     [[nodiscard]] bool is_peer(const PublicKey& key) const { return find_peer(key) != nullptr; }
     [[nodiscard]] std::size_t peer_count() const { return peers_.size(); }
     [[nodiscard]] PeerSetup wanted(std::size_t index) const;
@@ -120,6 +122,7 @@ class Mesh : private Tunnel, private Liveness {
    private:
     struct Peer {
         PublicKey key;
+        Address ipv6;  // worked out once: it takes a hash
         Paths paths;
         std::optional<Instant> candidate_until;  // nothing: it is a member
     };
@@ -192,6 +195,7 @@ class Mesh : private Tunnel, private Liveness {
     HelloCounts hello_counts_;
     std::size_t candidates_ = 0;
     std::size_t cursor_ = 0;  // the peer that next_peer() gave last
+    std::size_t turn_ = 0;    // the peer that tick_peers() begins with
     std::size_t working_peers_ = 0;
     std::uint64_t address_changes_ = 0;  // those that the world was told of
     std::uint32_t hello_counter_ = 0;

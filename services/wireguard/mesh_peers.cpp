@@ -11,6 +11,8 @@ constexpr milliseconds kGreetingPause{2'000};
 constexpr milliseconds kHurry{5'000};
 constexpr std::size_t kMostAsked = 32;
 constexpr unsigned kGuesses = 8;
+/// Endpoints that are tried at one time. Each costs both ends a handshake; many nodes may be gone.
+constexpr std::size_t kMostTries = 16;
 
 }  // namespace
 
@@ -38,6 +40,7 @@ Mesh::Peer& Mesh::add_peer(const PublicKey& key) {
     if (at == peers_.size() || peers_[at]->key != key) {
         auto peer = std::make_unique<Peer>();
         peer->key = key;
+        peer->ipv6 = mesh_ipv6(settings_.ranges.ipv6, key);
         peers_.insert(peers_.begin() + static_cast<std::ptrdiff_t>(at), std::move(peer));
     }
     return *peers_[at];
@@ -62,6 +65,11 @@ void Mesh::drop_expired() {
             remove_peer(key);
         }
     }
+}
+
+const Address* Mesh::address_of(const PublicKey& key) const {
+    const Peer* const peer = find_peer(key);
+    return peer != nullptr ? &peer->ipv6 : nullptr;
 }
 
 bool Mesh::reaches(const PublicKey& key) const {
@@ -131,18 +139,24 @@ void Mesh::on_status(const PublicKey& key, const PathStatus& status, Instant now
 }
 
 void Mesh::tick_peers(Instant now) {
-    for (std::size_t index = 0; index < peers_.size();) {
-        Peer& peer = *peers_[index];
+    for (std::size_t index = peers_.size(); index-- > 0;) {
+        const Peer& peer = *peers_[index];
         if (peer.candidate_until && now >= *peer.candidate_until) {
             remove_peer(PublicKey(peer.key));
+        }
+    }
+    std::size_t tries = 0;
+    const std::size_t count = peers_.size();
+    for (std::size_t step = 0; step < count && tries < kMostTries; ++step) {
+        turn_ = turn_ + 1 < count ? turn_ + 1 : 0;
+        Peer& peer = *peers_[turn_];
+        if (now < peer.paths.next_try()) {
             continue;
         }
-        if (now >= peer.paths.next_try()) {
-            if (const auto endpoint = peer.paths.tick(now, random())) {
-                world_.try_endpoint(peer.key, *endpoint);
-            }
+        if (const auto endpoint = peer.paths.tick(now, random())) {
+            world_.try_endpoint(peer.key, *endpoint);
+            ++tries;
         }
-        ++index;
     }
     if (now >= next_help_) {
         next_help_ = now + kHelpPause;
@@ -222,7 +236,7 @@ PeerSetup Mesh::wanted_of(const Peer& peer) const {
     PeerSetup wanted;
     wanted.key = peer.key;
     wanted.endpoint = peer.paths.current();
-    wanted.ipv6 = mesh_ipv6(settings_.ranges.ipv6, peer.key);
+    wanted.ipv6 = peer.ipv6;
     const Member* const member = members_.find(peer.key);
     if (member != nullptr && member->has_address) {
         wanted.ipv4 = member->record.ipv4;

@@ -191,15 +191,15 @@ TEST_CASE("peers: whose address it is, and a handshake whose time does not wande
     CHECK(book.owner(mesh_ipv6(test_ranges().ipv6, public_key(9))) == nullptr);
     DevicePeer peer;
     peer.key = public_key(2);
-    CHECK_FALSE(book.status(peer, kStart, kSeconds).handshake);
+    CHECK_FALSE(book.status(peer, address, kStart, kSeconds).handshake);
     peer.handshake_seconds = kSeconds - 10;
-    const auto first = book.status(peer, kStart, kSeconds).handshake;
+    const auto first = book.status(peer, address, kStart, kSeconds).handshake;
     CHECK(first == kStart + -seconds(10));
-    CHECK(book.status(peer, kStart + seconds(5), kSeconds + 5000).handshake == first);
+    CHECK(book.status(peer, address, kStart + seconds(5), kSeconds + 5000).handshake == first);
     book.update(*quiet.mesh);
-    CHECK(book.status(peer, kStart + seconds(6), kSeconds).handshake == first);
+    CHECK(book.status(peer, address, kStart + seconds(6), kSeconds).handshake == first);
     peer.handshake_seconds = kSeconds + 3600;  // the clock was set back since
-    CHECK(book.status(peer, kStart + seconds(7), kSeconds).handshake == kStart + seconds(7));
+    CHECK(book.status(peer, address, kStart + seconds(7), kSeconds).handshake == kStart + seconds(7));
 }
 
 TEST_CASE("resolver: lines of its process, and whatever else comes") {

@@ -276,7 +276,9 @@ void MeshHost::use_network() {
 }
 
 void MeshHost::send_inside(const PublicKey& to, Bytes message) {
-    inside_.send(mesh_ipv6(settings_.ranges.ipv6, to), message);
+    if (const Address* const address = mesh_->address_of(to)) {
+        inside_.send(*address, message);
+    }
 }
 
 void MeshHost::on_peer_changed(const PublicKey& /*key*/) {

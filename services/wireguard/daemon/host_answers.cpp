@@ -76,7 +76,7 @@ std::string MeshHost::peer_lines(Instant time) {
         const auto actual = device ? std::ranges::find(device->peers, peer.key, &DevicePeer::key)
                                    : std::vector<DevicePeer>::const_iterator();
         if (device && actual != device->peers.end()) {
-            const PathStatus status = book_.status(*actual, time, seconds_since_1970());
+            const PathStatus status = book_.status(*actual, peer.ipv6, time, seconds_since_1970());
             add_field(line, "endpoint", actual->endpoint ? endpoint_text(*actual->endpoint) : "");
             add_field(line, "handshake", to_text(status.handshake ? (time - *status.handshake).count() / 1000 : -1));
             add_field(line, "sent", to_text(static_cast<std::int64_t>(status.sent)));

@@ -36,7 +36,9 @@ void MeshHost::poll_link(Instant time) {
     }
     const std::uint64_t seconds = seconds_since_1970();
     for (const DevicePeer& peer : device->peers) {
-        mesh_->on_status(peer.key, book_.status(peer, time, seconds), time);
+        if (const Address* const address = mesh_->address_of(peer.key)) {
+            mesh_->on_status(peer.key, book_.status(peer, *address, time, seconds), time);
+        }
     }
 }
 

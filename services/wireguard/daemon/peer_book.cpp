@@ -10,7 +10,6 @@ std::vector<PeerBook::Entry>::const_iterator PeerBook::find(const Address& ipv6)
 }
 
 void PeerBook::update(const Mesh& mesh) {
-    range_ = mesh.members().ranges().ipv6;
     std::vector<Entry> entries;
     entries.reserve(mesh.peer_count());
     for (std::size_t index = 0; index < mesh.peer_count(); ++index) {
@@ -30,12 +29,12 @@ const PublicKey* PeerBook::owner(const Address& ipv6) const {
     return found != entries_.end() ? &found->key : nullptr;
 }
 
-PathStatus PeerBook::status(const DevicePeer& peer, Instant now, std::uint64_t seconds) {
+PathStatus PeerBook::status(const DevicePeer& peer, const Address& ipv6, Instant now, std::uint64_t seconds) {
     PathStatus status{.handshake = std::nullopt,
                       .endpoint = peer.endpoint.value_or(Endpoint()),
                       .sent = peer.sent,
                       .received = peer.received};
-    const auto found = find(mesh_ipv6(range_, peer.key));
+    const auto found = find(ipv6);
     if (found == entries_.end() || !peer.handshake_seconds) {
         return status;
     }

@@ -19,7 +19,7 @@ class PeerBook {
 
     /// What the kernel says of a peer, in the mesh's words. The kernel counts handshakes in seconds of the wall clock,
     /// which may be set: a handshake's time is worked out once, when it is first seen.
-    PathStatus status(const DevicePeer& peer, Instant now, std::uint64_t seconds);
+    PathStatus status(const DevicePeer& peer, const Address& ipv6, Instant now, std::uint64_t seconds);
 
    private:
     struct Entry {
@@ -32,7 +32,6 @@ class PeerBook {
     [[nodiscard]] std::vector<Entry>::const_iterator find(const Address& ipv6) const;
 
     std::vector<Entry> entries_;  // by address
-    Network range_;
 };
 
 }  // namespace thole::mesh
