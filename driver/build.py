@@ -57,9 +57,10 @@ def native() -> Tree:
     return Tree("native", options, environment=(("CC", f"clang-{CLANG}"), ("CXX", f"clang++-{CLANG}")))
 
 
-def make(tree: Tree, display: Display, targets: tuple[str, ...] = ()) -> None:
-    """Bring a build directory up to date."""
-    configure(tree, display)
+def make(tree: Tree, display: Display, targets: tuple[str, ...] = (), as_it_is: bool = False) -> None:
+    """Bring a build directory up to date; `as_it_is` with the options that it has."""
+    if not as_it_is:
+        configure(tree, display)
     command = [toolchain.ninja(), "-C", str(tree.directory), *targets]
     environment = {**_environment(tree), "NINJA_STATUS": "::ninja %f %t "}
     log = LOGS / f"build-{tree.name}.log"

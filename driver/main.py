@@ -15,6 +15,8 @@ COMMANDS = {
     "run": "boot a node in QEMU, and build it first where something changed",
     "cluster": "boot several nodes on one network in QEMU, and handle those that run",
     "test": "run the tests: unit, lint, and the real image in QEMU",
+    "config": "make a cluster, its nodes' node.ini and its clients; check a node.ini",
+    "node": "a command of `thole` on a node of a cluster; `./thole -n NODE ...` is the same",
     "kubectl": "kubectl on the node that `run` started",
     "bench": "measure sizes, memory, boot and rebuild times",
     "docs": "write the reference pages of docs/ anew",
@@ -23,11 +25,13 @@ COMMANDS = {
     "completion": "print the completion for bash",
 }
 # These hand all that follows to another program, options too.
-_RAW = {"kubectl"}
+_RAW = {"kubectl", "node"}
 
 
 def main(argv: list[str]) -> int:
     """Run one command line; the exit status."""
+    if argv and argv[0] in ("-n", "--node"):
+        argv = ["node", *argv[1:]]
     command = argv[0] if argv else ""
     if command in ("", "-h", "--help", "help"):
         print(_usage())

@@ -1,4 +1,5 @@
-// One binary, many names: PID 1, the command line, the logger, the mesh, the DHCP hook and the names that scripts know.
+// One binary, many names: PID 1, the command line, the logger, services of its own, the DHCP hook and the names that
+// scripts know.
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -14,10 +15,11 @@
 #include "control/cli.hpp"
 #include "daemon/crash.hpp"
 #include "daemon/daemon.hpp"
+#include "daemon/main.hpp"
 #include "daemon/run_one.hpp"
 #include "dhcp_hook.hpp"
 #include "log/logger.hpp"
-#include "daemon/main.hpp"
+#include "remote.hpp"
 
 namespace thole {
 
@@ -51,9 +53,24 @@ void forget_the_start() {
     halt(console, ended ? "PID 1 has left its loop" : ended.error().message);
 }
 
+/// `thole`: what is done elsewhere, or for the driver on a machine that is no node, else a command of the table.
+int command_main(std::span<const std::string_view> arguments) {
+    const std::string_view first = arguments.empty() ? std::string_view() : arguments[0];
+    if (first == "-n" || first == "--node" || first == "--client" || first == "--endpoint") {
+        return remote::node_command_main(arguments);
+    }
+    if (first == "remote-client") {
+        return remote::new_client_main(arguments.subspan(1));
+    }
+    return thole_main(arguments);
+}
+
 int init_main(std::span<const std::string_view> arguments) {
     if (!arguments.empty() && arguments[0] == "logger") {
         return logger_main(arguments.subspan(1));
+    }
+    if (!arguments.empty() && arguments[0] == "remote" && ::getpid() != 1) {
+        return remote::service_main();
     }
     if (!arguments.empty() && arguments[0] == "mesh") {
         return mesh::mesh_main();
@@ -85,5 +102,5 @@ int main(int count, char** values) {
     if (name == "thole" && !arguments.empty() && arguments[0] == "run-one") {
         return thole::run_one_main({values + 2, static_cast<std::size_t>(count - 2)});
     }
-    return name == "thole" ? thole::thole_main(arguments) : thole::init_main(arguments);
+    return name == "thole" ? thole::command_main(arguments) : thole::init_main(arguments);
 }

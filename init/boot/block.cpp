@@ -15,7 +15,7 @@ namespace thole {
 namespace {
 
 constexpr std::uint64_t kSector = 512;
-constexpr std::array<std::string_view, 7> kNoDataDisks{"loop", "ram", "zram", "sr", "dm-", "fd", "mtdblock"};
+constexpr std::array<std::string_view, 6> kNoDisks{"loop", "ram", "zram", "dm-", "fd", "mtdblock"};
 
 std::string attribute(const std::string& directory, std::string_view name) {
     const auto text = read_file(concat(directory, "/", name));
@@ -38,13 +38,14 @@ std::string serial(const std::string& directory) {
     return found.empty() ? attribute(directory, "device/serial") : found;
 }
 
-bool can_hold_data(std::string_view name, const std::string& directory) {
-    for (const auto prefix : kNoDataDisks) {
-        if (name.starts_with(prefix)) {
-            return false;
-        }
-    }
-    return attribute(directory, "ro") != "1";
+bool is_disk(std::string_view name) {
+    return std::ranges::none_of(kNoDisks, [&](std::string_view prefix) { return name.starts_with(prefix); });
+}
+
+bool can_hold_data(const std::string& sys, const BlockDevice& device) {
+    std::string name = device.name;
+    std::ranges::replace(name, '/', '!');
+    return !name.starts_with("sr") && attribute(concat(sys, "/class/block/", name), "ro") != "1";
 }
 
 /// sysfs writes the slash of a name such as cciss/c0d0 as an exclamation mark.
@@ -97,7 +98,7 @@ Status read_at(int fd, const std::string& path, std::uint64_t offset, std::strin
 
 }  // namespace
 
-std::vector<BlockDevice> list_block_devices(const std::string& sys, const std::string& root_name) {
+std::vector<BlockDevice> list_readable_devices(const std::string& sys, const std::string& root_name) {
     std::vector<BlockDevice> devices;
     const auto names = list_directory(sys + "/class/block");
     if (!names) {
@@ -105,7 +106,7 @@ std::vector<BlockDevice> list_block_devices(const std::string& sys, const std::s
     }
     for (const std::string& name : *names) {
         const std::string directory = concat(sys, "/class/block/", name);
-        if (!can_hold_data(name, directory)) {
+        if (!is_disk(name)) {
             continue;
         }
         BlockDevice device = describe(directory, name);
@@ -115,6 +116,12 @@ std::vector<BlockDevice> list_block_devices(const std::string& sys, const std::s
         }
     }
     note_partitions(sys, devices);
+    return devices;
+}
+
+std::vector<BlockDevice> list_block_devices(const std::string& sys, const std::string& root_name) {
+    auto devices = list_readable_devices(sys, root_name);
+    std::erase_if(devices, [&](const BlockDevice& device) { return !can_hold_data(sys, device); });
     return devices;
 }
 
@@ -132,6 +139,16 @@ std::string root_device(const std::string& sys, const std::string& mountinfo) {
         return uevent_value(directory, "DEVNAME");
     }
     return {};
+}
+
+Result<std::string> read_start(const BlockDevice& device, std::size_t size) {
+    auto fd = open_file(device.path(), O_RDONLY);
+    if (!fd) {
+        return std::unexpected(fd.error());
+    }
+    std::string start(static_cast<std::size_t>(std::min<std::uint64_t>(size, device.size)), '\0');
+    const auto done = read_at(fd->get(), device.path(), 0, start);
+    return done ? Result<std::string>(std::move(start)) : std::unexpected(done.error());
 }
 
 Result<Content> read_content(const BlockDevice& device) {

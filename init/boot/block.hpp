@@ -26,9 +26,15 @@ struct BlockDevice {
 /// devices. `sys` is where sysfs is mounted; `root_name` is the device that holds "/" (empty where it is none).
 std::vector<BlockDevice> list_block_devices(const std::string& sys, const std::string& root_name);
 
+/// The same, with CD drives and read-only devices: what a person can bring a configuration on.
+std::vector<BlockDevice> list_readable_devices(const std::string& sys, const std::string& root_name);
+
 /// The name of the device that holds "/", from `mountinfo`'s text: "vda1"; empty where it is not on a block device.
 /// Below a device-mapper target it is the device under it.
 std::string root_device(const std::string& sys, const std::string& mountinfo);
+
+/// The first `size` bytes of a device; fewer where it is smaller.
+Result<std::string> read_start(const BlockDevice& device, std::size_t size);
 
 /// Reads both ends of a device and says what is there.
 Result<Content> read_content(const BlockDevice& device);

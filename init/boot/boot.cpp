@@ -6,6 +6,7 @@
 
 #include "base/text.hpp"
 #include "boot/cgroups.hpp"
+#include "boot/config_disk.hpp"
 #include "boot/container.hpp"
 #include "boot/data_disk.hpp"
 #include "boot/devices.hpp"
@@ -153,6 +154,9 @@ Result<Booted> boot(Console& console) {
         return std::unexpected(prepared.error());
     }
     const bool in_container = runs_in_container();
+    if (auto taken = in_container ? Status() : take_config_disk(console); !taken) {
+        return std::unexpected(taken.error());
+    }
     // Read before the disk is touched, so that a mistake in it changes nothing there; then again with the disk's own
     // part.
     if (auto config = read_config(in_container); !config) {

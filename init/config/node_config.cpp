@@ -42,8 +42,12 @@ std::vector<std::string_view> NodeConfig::list(std::string_view dotted) const {
 }
 
 Result<std::string_view> NodeConfig::lookup(std::string_view dotted) const {
-    if (const Entry* entry = find(dotted); entry != nullptr) {
-        return std::string_view(entry->value);
+    for (std::size_t index = 0; index < keys_.size(); ++index) {
+        if (names_key(keys_[index], dotted)) {
+            return keys_[index].secret ? Result<std::string_view>(failure("a secret goes into no unit and no template: "
+                                                                          "others than root could read it there"))
+                                       : std::string_view(entries_[index].value);
+        }
     }
     const auto dot = dotted.find('.');
     if (dot == std::string_view::npos) {
@@ -64,9 +68,11 @@ Status NodeConfig::set(std::string_view section, std::string_view name, std::str
         return std::unexpected(key.error());
     }
     if ((*key)->secret && public_source) {
-        return failure(concat("'", name, "' in [", section,
-                              "] is a secret and everybody can read it there; put it into a "
-                              "node.ini that only root may read (mode 0600), or hand that file over by fw_cfg"));
+        return failure(
+            concat("'", name, "' in [", section,
+                   "] is a secret and everybody can read it there; put it into a "
+                   "node.ini that only root may read (mode 0600), or hand that file over by a config disk or "
+                   "fw_cfg"));
     }
     auto canonical = canonical_value(**key, value);
     if (!canonical) {

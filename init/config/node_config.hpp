@@ -26,7 +26,8 @@ class NodeConfig {
     /// The items of a list.
     [[nodiscard]] std::vector<std::string_view> list(std::string_view dotted) const;
 
-    /// As text(), with an error that names the nearest key where there is no such key.
+    /// As text(), for units and templates: an error for a secret, and one that names the nearest key where there is no
+    /// such key.
     [[nodiscard]] Result<std::string_view> lookup(std::string_view dotted) const;
 
     /// Where the value comes from: "default", "FILE:LINE", "the kernel command line", ...
@@ -57,7 +58,8 @@ class NodeConfig {
     std::vector<Entry> entries_;  // one for each key, in the same order
 };
 
-/// Replaces ${section.key} by its value and $$ by $; ${NAME} without a dot stays as it is.
+/// Replaces ${section.key} by its value (of a secret that is an error) and $$ by $; ${NAME} without a dot stays as it
+/// is.
 Result<std::string> expand(std::string_view text, const NodeConfig& config);
 
 }  // namespace thole

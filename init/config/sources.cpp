@@ -123,27 +123,24 @@ Status set_from_variable(NodeConfig& config, std::string_view name, std::string_
 }
 
 struct Source {
-    const char* path;
-    const char* name;  // in messages
+    std::string_view path;
+    std::string_view name;  // in messages
 };
 
 constexpr std::array kFiles{
     Source{"/usr/lib/thole/node.ini", "/usr/lib/thole/node.ini"},
     Source{"/var/lib/thole/node.ini", "/var/lib/thole/node.ini"},
+    Source{kConfigDiskCopy, "the config disk's node.ini"},
     Source{"/sys/firmware/qemu_fw_cfg/by_name/opt/thole/node.ini/raw", "fw_cfg opt/thole/node.ini"},
 };
 
 Status add_file(NodeConfig& config, const std::string& root, const Source& source) {
-    const std::string path = root + source.path;
+    const std::string path = concat(root, source.path);
     struct stat information{};
-    if (::stat(path.c_str(), &information) != 0) {
-        return errno == ENOENT || errno == ENOTDIR ? Status() : system_error("read", path);
+    if (::stat(path.c_str(), &information) != 0 && (errno == ENOENT || errno == ENOTDIR)) {
+        return {};
     }
-    const auto text = read_file(path);
-    if (!text) {
-        return std::unexpected(text.error());
-    }
-    return add_ini(config, source.name, *text, (information.st_mode & S_IROTH) != 0);
+    return add_ini_file(config, path, source.name);
 }
 
 }  // namespace
@@ -163,6 +160,15 @@ Status add_ini(NodeConfig& config, std::string_view file, std::string_view text,
     return {};
 }
 
+Status add_ini_file(NodeConfig& config, const std::string& path, std::string_view name) {
+    struct stat information{};
+    if (::stat(path.c_str(), &information) != 0) {
+        return system_error("read", path);
+    }
+    const auto text = read_file(path);
+    return text ? add_ini(config, name, *text, (information.st_mode & S_IROTH) != 0) : std::unexpected(text.error());
+}
+
 Status add_command_line(NodeConfig& config, std::string_view command_line) {
     while (true) {
         bool closed = true;
@@ -171,7 +177,7 @@ Status add_command_line(NodeConfig& config, std::string_view command_line) {
             return {};
         }
         if (!closed && word.find(kPrefix) != std::string::npos) {
-            return failure(concat(kCommandLine, ": the quote in '", word, "' has no end"));
+            return failure(concat(kCommandLine, ": the quote in '", word.substr(0, word.find('=')), "' has no end"));
         }
         if (!word.starts_with(kPrefix)) {
             continue;

@@ -1,5 +1,5 @@
-// Where node.ini's values come from, weakest first: image, data disk, fw_cfg, kernel command line, a container's
-// environment.
+// Where node.ini's values come from, weakest first: image, data disk, config disk, fw_cfg, kernel command line, a
+// container's environment.
 #pragma once
 
 #include <span>
@@ -11,8 +11,14 @@
 
 namespace thole {
 
+/// What boot keeps of the config disk, in memory and for root alone: services read their secrets there.
+inline constexpr std::string_view kConfigDiskCopy = "/run/thole/config-disk.ini";
+
 /// Sets every key of an ini text. A key that stands there twice is an error. `public_source` as in NodeConfig::set.
 Status add_ini(NodeConfig& config, std::string_view file, std::string_view text, bool public_source);
+
+/// Sets every key of a file, which `name` stands for in messages. A file that everybody may read is a public source.
+Status add_ini_file(NodeConfig& config, const std::string& path, std::string_view name);
 
 /// Sets every thole.SECTION.KEY=VALUE of a kernel command line; double quotes keep blanks in a value. Other words are
 /// not ours.

@@ -1,5 +1,7 @@
 // Commands that need no running PID 1: they check and show what is written in files.
+#include "addresses.hpp"
 #include "base/text.hpp"
+#include "boot/running_config.hpp"
 #include "config/node_config.hpp"
 #include "config/schema.hpp"
 #include "config/sources.hpp"
@@ -15,7 +17,7 @@ namespace thole {
 namespace {
 
 int show_config(bool as_json) {
-    const auto config = load_node_config("", false, {});
+    const auto config = running_config();
     if (!config) {
         return complain(config.error());
     }
@@ -24,7 +26,8 @@ int show_config(bool as_json) {
     std::string text;
     for (const Key& key : config->keys()) {
         const std::string name = concat(key.section, ".", key.name);
-        const std::string_view value = key.secret ? "(secret)" : config->text(name);
+        const bool hidden = key.secret && !config->text(name).empty();
+        const std::string_view value = hidden ? "(secret)" : config->text(name);
         json.begin_object();
         json.text("key", name);
         json.text("value", value);
@@ -39,8 +42,7 @@ int show_config(bool as_json) {
 
 int check_config(const std::string& path, bool as_json) {
     NodeConfig config;
-    const auto text = read_file(path);
-    auto checked = text ? add_ini(config, path, *text, false) : Status(std::unexpected(text.error()));
+    auto checked = add_ini_file(config, path, path);
     if (checked) {
         checked = config.finish();
     }
@@ -56,6 +58,20 @@ int check_config(const std::string& path, bool as_json) {
         print(concat(path, " is right\n"));
     }
     return checked ? kDone : as_json ? kFailed : complain(checked.error());
+}
+
+/// The IPv6 range that comes from a node.ini's secret.
+int show_ula(const std::string& path) {
+    NodeConfig config;
+    if (const auto read = add_ini_file(config, path, path); !read) {
+        return complain(read.error());
+    }
+    const auto secret = mesh::ClusterSecret::parse(config.text("mesh.secret"));
+    if (!secret) {
+        return complain(Error{concat(path, " has no mesh.secret"), 0});
+    }
+    print(concat(network_text(mesh::ula_range(*secret)), "\n"));
+    return kDone;
 }
 
 }  // namespace
@@ -99,6 +115,9 @@ int config_command(const Call& call) {
     if (action == "check" && call.names.size() == 2) {
         return check_config(std::string(call.names[1]), as_json);
     }
+    if (action == "ula" && call.names.size() == 2) {
+        return show_ula(std::string(call.names[1]));
+    }
     if (call.names.size() == 1 && action == "show") {
         return show_config(as_json);
     }
@@ -106,7 +125,7 @@ int config_command(const Call& call) {
         print(config_reference(node_keys()));
         return kDone;
     }
-    return complain_usage("usage: thole config [--json] show | check FILE | reference\n");
+    return complain_usage("usage: thole config [--json] show | check FILE | ula FILE | reference\n");
 }
 
 int reference_command(const Call& call) {

@@ -32,7 +32,9 @@ constexpr Command kCommands[] = {
     {"doctor", "[--json]", "checks of the node, with the remedy of what is wrong", doctor_command},
     {"lint", "[--json] [DIRECTORY...]", "check unit files; without a directory the node's own", lint_command},
     {"config", "[--json] ACTION [FILE]",
-     "show: the configuration in force; check FILE: a node.ini; reference: its keys", config_command},
+     "show: the configuration in force; check FILE: a node.ini; ula FILE: the IPv6 range of its secret; reference: all "
+     "keys",
+     config_command},
     {"firewall", "[--actual] ACTION",
      "show: the packet filter that node.ini wants, with --actual the one in force; apply: put it in force; check: "
      "whether it is",
@@ -105,7 +107,7 @@ int run_command(std::string_view verb, Arguments arguments) {
 }
 
 std::string help_text() {
-    std::string text = "usage: thole COMMAND\n";
+    std::string text = "usage: thole COMMAND\n       thole -n NODE COMMAND    the same on another node of the mesh\n";
     for (const Command& command : kCommands) {
         const std::string call = concat("  ", command.name, " ", command.usage);
         text += call;
@@ -152,8 +154,9 @@ std::string completion_script() {
         "            status|show|start|stop|restart|reload|enable|disable|logs)\n"
         "                words=$(thole status --json 2>/dev/null | sed -n 's/^  {\"name\": \"\\([^\"]*\\)\".*/\\1/p') "
         ";;\n"
-        "            config) words='show check reference' ;;\n"
-        "            firewall) words='show apply check' ;;\n"
+        "            config) words='show check ula reference' ;;\n"
+            firewall) words='show apply check' ;;
+            mesh) words='status peers ping forget leave rotate-secret' ;;
         "            reference) words='units commands' ;;\n"
         "            completion) words='bash' ;;\n"
         "        esac\n"

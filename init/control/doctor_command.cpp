@@ -11,6 +11,7 @@
 #include "control/client.hpp"
 #include "control/commands.hpp"
 #include "control/json.hpp"
+#include "control/mesh_client.hpp"
 #include "control/table.hpp"
 #include "log/log_channel.hpp"
 #include "os/cgroup.hpp"
@@ -198,6 +199,22 @@ Finding console_is_read(const Node& node) {
     return {lost.empty() || lost == "0", concat(lost.empty() ? "0" : lost, " lines lost")};
 }
 
+Finding mesh_is_whole(const Node& node) {
+    const UnitStatus* const unit = node.units ? find_unit(*node.units, "mesh") : nullptr;
+    if (unit == nullptr || unit->state == "skipped") {
+        return {true, "this node has none"};
+    }
+    const auto info = ask_mesh("info");
+    if (!info) {
+        return {false, info.error().message};
+    }
+    const auto state = info_value(*info, "state");
+    const auto peers = info_value(*info, "peers");
+    const auto up = info_value(*info, "up");
+    const bool good = (state == "joined" || state == "alone") && peers == up;
+    return {good, concat(up, " of ", peers, " peers answer, ", state)};
+}
+
 constexpr Check kChecks[] = {
     {"PID 1", pid1_answers, "`thole reboot --force` works without it; the console says what broke"},
     {"units", no_unit_failed, "`thole status` says why, `thole logs NAME` what they said"},
@@ -210,6 +227,7 @@ constexpr Check kChecks[] = {
     {"identity", has_identity, "the data disk must be writable at boot; node.ini's key node.name"},
     {"route", default_route, "node.ini's section [network], or a DHCP server that gives a router"},
     {"name server", name_server, "node.ini's key network.dns, or a DHCP server that gives one"},
+    {"mesh", mesh_is_whole, "`thole mesh peers` shows who does not answer; UDP 51871 and 51872 must get through"},
     {"memory", memory_is_enough, "more memory, fewer pods, or limits: `thole top` shows who has it"},
     {"console", console_is_read, "a serial console that nobody reads is slow; the log `thole` has every line"},
 };

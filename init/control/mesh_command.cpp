@@ -20,13 +20,13 @@ namespace {
 
 constexpr std::int64_t kUsualPings = 3;
 
-void add_info(Json& json, std::string_view info, std::string_view name) {
+/// The member for one of the daemon's NAME=VALUE lines.
+void add_info(Json& json, std::string_view info, std::string_view name, bool is_number = false) {
     std::string key(name);
     std::ranges::replace(key, '-', '_');
     const auto value = info_value(info, name);
-    const auto number = parse_integer(value, 0, INT64_MAX);
-    if (number) {
-        json.number(key, *number);
+    if (is_number) {
+        json.known_number(key, parse_integer(value, 0, INT64_MAX).value_or(-1));
     } else {
         json.text(key, value);
     }
@@ -42,9 +42,9 @@ void add_peer(Json& json, const MeshPeer& peer) {
     json.text("endpoint", peer.endpoint);
     json.text("state", peer.state);
     json.text("roles", peer.roles);
-    json.known_number("handshake_seconds", peer.handshake);
-    json.known_number("bytes_sent", peer.sent);
-    json.known_number("bytes_received", peer.received);
+    json.known_number("handshake_s", peer.handshake);
+    json.known_number("sent_bytes", peer.sent);
+    json.known_number("received_bytes", peer.received);
     json.end_object();
 }
 
@@ -58,9 +58,9 @@ std::string endpoints_in(std::string_view info) {
     return all;
 }
 
-constexpr std::array<std::string_view, 14> kInfoNames{"cluster", "name",    "fingerprint", "public-key", "ipv4",
-                                                      "ipv6",    "range",   "ula",         "port",       "mtu",
-                                                      "state",   "members", "peers",       "up"};
+constexpr std::array<std::string_view, 9> kTexts{"cluster", "name",  "fingerprint", "public-key", "ipv4",
+                                                 "ipv6",    "range", "ula",         "state"};
+constexpr std::array<std::string_view, 5> kNumbers{"port", "mtu", "members", "peers", "up"};
 
 struct MeshState {
     std::string info;
@@ -87,8 +87,11 @@ Result<MeshState> ask_state() {
 void print_status_json(const MeshState& state) {
     Json json;
     json.begin_object();
-    for (const auto name : kInfoNames) {
+    for (const auto name : kTexts) {
         add_info(json, state.info, name);
+    }
+    for (const auto name : kNumbers) {
+        add_info(json, state.info, name, true);
     }
     json.boolean("behind_nat", info_value(state.info, "nat") == "yes");
     json.begin_array("differences");
@@ -224,8 +227,8 @@ int ping_action(const Call& call) {
         json.text("address", text);
         json.number("sent", result->sent);
         json.number("received", result->received);
-        json.known_number("best_microseconds", result->received > 0 ? result->best_microseconds : -1);
-        json.known_number("worst_microseconds", result->received > 0 ? result->worst_microseconds : -1);
+        json.known_number("best_us", result->received > 0 ? result->best_microseconds : -1);
+        json.known_number("worst_us", result->received > 0 ? result->worst_microseconds : -1);
         json.end_object();
         if (!call.has("--json")) {
             print(ping_line(peer->name, *result));

@@ -10,6 +10,8 @@
 
 /// X25519 of the base point; see subprojects/packagefiles/libsodium.
 extern "C" int sodium_x25519_public_key(unsigned char* public_key, const unsigned char* private_key);
+extern "C" int sodium_x25519_shared_secret(unsigned char* secret, const unsigned char* private_key,
+                                           const unsigned char* other);
 
 namespace thole::mesh {
 
@@ -82,6 +84,17 @@ PublicKey PrivateKey::public_key() const {
     // It refuses points of small order; the base point is none.
     (void)sodium_x25519_public_key(key.bytes.data(), bytes().data());
     return key;
+}
+
+std::optional<Secret> shared_secret(const PrivateKey& own, const PublicKey& other) {
+    Block bytes{};
+    const bool good = sodium_x25519_shared_secret(bytes.data(), own.bytes().data(), other.bytes.data()) == 0;
+    std::optional<Secret> secret;
+    if (good) {
+        secret.emplace(bytes);
+    }
+    wipe(bytes);
+    return secret;
 }
 
 Result<ClusterSecret> ClusterSecret::parse(std::string_view text) {

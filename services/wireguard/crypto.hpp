@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -61,6 +62,10 @@ class PrivateKey : public Secret {
     using Secret::Secret;
 };
 
+/// X25519 of one's own key and another's (RFC 7748, section 6.1). Nothing where the other's is a point of small order:
+/// that would give the same secret with every key. Hash it before use.
+std::optional<Secret> shared_secret(const PrivateKey& own, const PublicKey& other);
+
 /// What all nodes of a cluster share; all other keys of the cluster come from it.
 class ClusterSecret : public Secret {
    public:
@@ -90,7 +95,8 @@ Secret derive_key(const Secret& key, std::string_view purpose);
 inline constexpr std::size_t kNonceSize = 24;
 inline constexpr std::size_t kTagSize = 16;
 
-/// Encrypts `text` in its place and returns the tag (XChaCha20-Poly1305). A nonce is random and used once.
+/// Encrypts `text` in its place and returns the tag (XChaCha20-Poly1305). A nonce is random, or
+/// counted under a key of one session, and used once.
 std::array<std::uint8_t, kTagSize> seal(const Secret& key, std::span<const std::uint8_t, kNonceSize> nonce, Bytes also,
                                         std::span<std::uint8_t> text);
 

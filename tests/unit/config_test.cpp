@@ -122,7 +122,7 @@ TEST_CASE("the kernel command line") {
         return added ? "" : added.error().message;
     };
     CHECK(error("a=\"b").empty());
-    CHECK(contains(error("thole.node.name=\"b ro"), "the quote in 'thole.node.name=b ro' has no end"));
+    CHECK(contains(error("thole.node.name=\"b ro"), "the quote in 'thole.node.name' has no end"));
     CHECK(contains(error("thole.node.nam=b"), "did you mean 'name'"));
     CHECK(contains(error("thole.node.name"), "has no value"));
     CHECK(contains(error("thole.=b"), "names no key"));
@@ -140,6 +140,44 @@ TEST_CASE("secrets are refused where everybody can read") {
     CHECK(add_ini(config, "f", "[s]\ntoken = x\n", false));
     CHECK(config.text("s.token") == "x");
     CHECK(contains(config_reference(kSecret), "Secret"));
+}
+
+TEST_CASE("the cluster's secret comes from private places alone, and goes nowhere") {
+    const TemporaryFolder folder;
+    const std::string path = folder.path() + "/node.ini";
+    const std::string secret = "q6urq6urq6urq6urq6urq6urq6urq6urq6urq6urq6s=";
+    const std::string text = concat("[mesh]\nsecret = ", secret, "\n");
+    NodeConfig config;
+    REQUIRE(replace_file(path, text, 0644));
+    const auto open_to_all = add_ini_file(config, path, "node.ini");
+    REQUIRE_FALSE(open_to_all);
+    CHECK(contains(open_to_all.error().message, "node.ini:2: 'secret' in [mesh] is a secret"));
+    CHECK(contains(open_to_all.error().message, "mode 0600"));
+    REQUIRE(replace_file(path, text, 0600));
+    CHECK(add_ini_file(config, path, "node.ini"));
+    CHECK(config.text("mesh.secret") == secret);
+    CHECK_FALSE(expand("--secret ${mesh.secret}", config));
+    CHECK_FALSE(config.lookup("mesh.secret"));
+    for (const auto& error : {open_to_all.error(), expand("${mesh.secret}", config).error(),
+                              add_command_line(config, concat("thole.mesh.secret=", secret)).error(),
+                              add_command_line(config, concat("thole.mesh.secret=\"", secret)).error()}) {
+        CHECK_FALSE(contains(error.message, secret.substr(0, 8)));
+    }
+}
+
+TEST_CASE("a secret with a slip in it is not repeated") {
+    CHECK(set_error("mesh", "secret", "q6urq6urq6urq6urq6urq6urq6urq6urq6urq6urq6s=").empty());
+    for (const std::string_view wrong :
+         {"hunter2", "q6urq6urq6urq6urq6urq6urq6urq6urq6urq6urq6s",
+          "q6urq6urq6urq6urq6urq6urq6urq6urq6urq6urq6v=", "q6urq6urq6urq6urq6urq6urq6urq6urq6urq6urq6!="}) {
+        const std::string error = set_error("mesh", "secret", wrong);
+        CHECK(contains(error, "./thole config new"));
+        CHECK_FALSE(contains(error, wrong));
+    }
+}
+
+TEST_CASE("what the mesh's nodes may do is one of three words") {
+    CHECK(contains(set_error("remote", "nodes", "root"), "none, read-only, admin"));
 }
 
 TEST_CASE("a container's environment") {
@@ -187,13 +225,15 @@ TEST_CASE("sources: later wins, and a mistake takes nothing") {
     };
     put("/usr/lib/thole/node.ini", "[node]\nname = image\n[network]\ndns = 1.1.1.1\n[time]\nservers = a.example\n");
     put("/var/lib/thole/node.ini", "[node]\nname = disk\n[time]\nservers =\n");
+    put("/run/thole/config-disk.ini", "[network]\ndns = 2.2.2.2\n[node]\nroles = storage\n");
     put("/sys/firmware/qemu_fw_cfg/by_name/opt/thole/node.ini/raw", "[kubernetes]\nenabled = no");
     put("/proc/cmdline", "ro thole.kubernetes.cluster-domain=a.b\n");
     const std::vector<const char*> environment{"NODE_NAME=container"};
     const auto config = load_node_config(root.path(), false, environment);
     REQUIRE(config);
     CHECK(config->text("node.name") == "disk");
-    CHECK(config->text("network.dns") == "1.1.1.1");
+    CHECK(config->text("network.dns") == "2.2.2.2");
+    CHECK(config->origin("node.roles") == "the config disk's node.ini:4");
     CHECK(config->text("time.servers").empty());
     CHECK_FALSE(config->boolean("kubernetes.enabled"));
     CHECK(config->origin("kubernetes.enabled") == "fw_cfg opt/thole/node.ini:2");

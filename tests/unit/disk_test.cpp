@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "base/text.hpp"
 #include "boot/block.hpp"
 #include "boot/clock_floor.hpp"
+#include "boot/config_disk.hpp"
 #include "boot/content.hpp"
 #include "boot/disk_choice.hpp"
 #include "os/file.hpp"
@@ -234,6 +236,10 @@ TEST_CASE("block devices as sysfs shows them") {
     CHECK(devices[2].label == "thole-data");
     CHECK(devices[2].size == 2 * kGiB);
 
+    const auto readable = list_readable_devices(sys.path(), "vda1");
+    CHECK(readable.size() == devices.size() + 1);
+    CHECK(std::ranges::find(readable, "sr0", &BlockDevice::name) != readable.end());
+
     REQUIRE(make_directories(sys.path() + "/dev/block"));
     REQUIRE(::symlink("../../devices/vda/vda1", (sys.path() + "/dev/block/254:1").c_str()) == 0);
     CHECK(root_device(sys.path(), "20 1 0:5 / /dev rw - devtmpfs x rw\n21 0 254:1 / / ro - erofs /dev/root ro\n") ==
@@ -243,4 +249,28 @@ TEST_CASE("block devices as sysfs shows them") {
     REQUIRE(make_directories(mapper + "/slaves/vda1"));
     REQUIRE(::symlink("../../devices/dm-0", (sys.path() + "/dev/block/253:0").c_str()) == 0);
     CHECK(root_device(sys.path(), "21 0 253:0 / / ro - erofs /dev/dm-0 ro\n") == "vda1");
+}
+
+TEST_CASE("config disk: file systems and their labels") {
+    const auto seen = [](std::size_t offset, std::string_view magic, std::size_t label_offset, std::string_view label) {
+        std::string start(kLabelProbe, '\0');
+        put(start, offset, magic);
+        put(start, label_offset, label);
+        const FileSystem system = identify_file_system(start);
+        return concat(system.type, ":", system.label);
+    };
+    CHECK(seen(0x36, "FAT16   ", 0x2B, "THOLECONFIG") == "vfat:THOLECONFIG");
+    CHECK(seen(0x36, "FAT12   ", 0x2B, "STICK      ") == "vfat:STICK");
+    CHECK(seen(0x52, "FAT32   ", 0x47, "THOLECONFIG") == "vfat:THOLECONFIG");
+    CHECK(seen(0x8001, "CD001", 0x8028, "thole-config                    ") == "iso9660:thole-config");
+    CHECK(seen(1024 + 0x38, "\x53\xEF", 1024 + 0x78, "thole-config") == "ext4:thole-config");
+    CHECK(identify_file_system("").type.empty());
+    CHECK(identify_file_system(std::string(1024 + 0x3A, '\xEF')).type.empty());
+    CHECK(identify_file_system(zeros()).type.empty());
+    CHECK(is_config_label("thole-config"));
+    CHECK(is_config_label("THOLECONFIG"));
+    CHECK(is_config_label("THOLE-CONFIG"));
+    CHECK_FALSE(is_config_label("thole-data"));
+    CHECK_FALSE(is_config_label("thole-configs"));
+    CHECK_FALSE(is_config_label(""));
 }

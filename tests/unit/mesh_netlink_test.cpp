@@ -99,7 +99,7 @@ TEST_CASE("the words stand behind the whole request where the kernel repeats it"
     Taken taken;
     Datagram datagram;
     datagram.begin(NLMSG_ERROR, NLM_F_ACK_TLVS);
-    nlmsghdr* message = const_cast<nlmsghdr*>(&only_message(datagram));
+    auto* message = const_cast<nlmsghdr*>(&only_message(datagram));
     auto* error = datagram.extra<nlmsgerr>();
     error->error = -EPERM;
     error->msg.nlmsg_len = sizeof(nlmsghdr) + 8;

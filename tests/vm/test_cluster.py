@@ -29,6 +29,7 @@ def cluster(
 ) -> Iterator[Cluster]:
     """The nodes that all tests share; the last one ends them."""
     spec = throwaway_cluster(artifacts, tmp_path_factory.mktemp("cluster"), nodes=3)
+    spec.settings = {"*": {"firewall.enabled": "no"}}  # closed ports are to say so
     with Cluster(spec, watched_by_module.append) as made:
         print(f"agents after {made.wait_agents(180):.1f} s")
         yield made

@@ -250,6 +250,15 @@ void MeshHost::use_network() {
         return;
     }
     outside_.use_interfaces(*interfaces);
+    const bool clash = std::ranges::any_of(*interfaces, [&](const OutsideInterface& interface) {
+        return interface.ipv4 && network_contains(settings_.ranges.ipv4, *interface.ipv4);
+    });
+    if (clash && !range_clashes_) {
+        say(concat("the network outside has addresses of the mesh's range ", network_text(settings_.ranges.ipv4),
+                   ": this node goes without an IPv4 address in the mesh; give the cluster another mesh.range"));
+    }
+    addresses_changed_ = addresses_changed_ || clash != range_clashes_;
+    range_clashes_ = clash;
     std::vector<KnownEndpoint> endpoints = fixed_endpoints_;
     for (const OutsideInterface& interface : *interfaces) {
         for (const auto& address : {interface.ipv4, interface.ipv6}) {

@@ -92,6 +92,8 @@ class MeshHost : private World, private RequestHandler {
     Result<std::string> forget(std::string_view who);
     std::string rotate_secret();
     [[nodiscard]] std::string_view state_word() const;
+    /// The node's IPv4 address in the mesh, where the link is to have it.
+    [[nodiscard]] std::optional<Address> ipv4() const;
 
     DaemonSettings settings_;
     MeshFiles files_;
@@ -117,6 +119,7 @@ class MeshHost : private World, private RequestHandler {
     bool names_changed_ = true;
     bool members_changed_ = false;
     bool ending_ = false;
+    bool range_clashes_ = false;  // DHCP gave an address that could be another node's
     std::uint64_t link_errors_ = 0;
     milliseconds poll_pause_{};
     Instant next_poll_;

@@ -35,6 +35,9 @@ std::string_view MeshHost::state_word() const {
     if (mesh_->refused_address()) {
         return "address-refused";
     }
+    if (range_clashes_) {
+        return "range-clash";
+    }
     if (!mesh_->has_ipv4()) {
         return "settling";
     }
@@ -45,7 +48,8 @@ std::string MeshHost::info_lines(Instant /*time*/) {
     const NodeRecord& own = mesh_->self().record;
     std::string text = concat("cluster=", settings_.cluster, "\nname=", settings_.name,
                               "\npublic-key=", key_text(own.key), "\nfingerprint=", fingerprint(own.key), "\n");
-    append(text, "ipv4=", mesh_->has_ipv4() ? address_text(own.ipv4) : "", "\nipv6=", address_text(own_ipv6_),
+    const auto own_ipv4 = ipv4();
+    append(text, "ipv4=", own_ipv4 ? address_text(*own_ipv4) : "", "\nipv6=", address_text(own_ipv6_),
            "\nrange=", network_text(settings_.ranges.ipv4), "\nula=", network_text(settings_.ranges.ipv6), "\n");
     append(text, "port=", settings_.port, "\nmtu=", mtu_, "\nepoch=", own.version.epoch, "\nstate=", state_word(),
            "\nnat=", mesh_->behind_nat() ? "yes" : "no", "\n");
@@ -90,8 +94,7 @@ Result<std::string> MeshHost::difference_lines() {
     if (!device) {
         return std::unexpected(device.error());
     }
-    const auto ipv4 = mesh_->has_ipv4() ? std::optional(mesh_->self().record.ipv4) : std::nullopt;
-    const auto addresses = link_.address_differences(settings_.ranges, own_ipv6_, ipv4);
+    const auto addresses = link_.address_differences(settings_.ranges, own_ipv6_, ipv4());
     if (!addresses) {
         return std::unexpected(addresses.error());
     }

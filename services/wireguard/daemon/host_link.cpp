@@ -77,13 +77,16 @@ void MeshHost::settle_link() {
     tries_.clear();
 }
 
+std::optional<Address> MeshHost::ipv4() const {
+    return mesh_->has_ipv4() && !range_clashes_ ? std::optional(mesh_->self().record.ipv4) : std::nullopt;
+}
+
 void MeshHost::settle_addresses() {
     if (!addresses_changed_) {
         return;
     }
     addresses_changed_ = false;
-    const auto ipv4 = mesh_->has_ipv4() ? std::optional(mesh_->self().record.ipv4) : std::nullopt;
-    if (auto given = link_.set_addresses(settings_.ranges, own_ipv6_, ipv4); !given) {
+    if (auto given = link_.set_addresses(settings_.ranges, own_ipv6_, ipv4()); !given) {
         say(given.error().message);
         ++link_errors_;
     }

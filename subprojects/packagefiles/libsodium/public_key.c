@@ -8,3 +8,10 @@ int sodium_x25519_public_key(unsigned char* public_key, const unsigned char* pri
     static const unsigned char base[32] = {9};
     return crypto_scalarmult_curve25519_ref10(public_key, private_key, base);
 }
+
+/// -1 where the other's key is a point of small order.
+int sodium_x25519_shared_secret(unsigned char* secret, const unsigned char* private_key, const unsigned char* other);
+
+int sodium_x25519_shared_secret(unsigned char* secret, const unsigned char* private_key, const unsigned char* other) {
+    return crypto_scalarmult_curve25519_ref10(secret, private_key, other);
+}
