@@ -1,11 +1,11 @@
 """Every write that a VM made to a disk, in order, and the disk as a power cut at any of them leaves it.
 
 The log is QEMU's (`-blockdev driver=blklogwrites`), in the format of the kernel's dm-log-writes
-(Documentation/admin-guide/device-mapper/log-writes.rst): a sector with a superblock, then for each entry a sector with its
-header, and the data that was written. All numbers are little-endian.
+(Documentation/admin-guide/device-mapper/log-writes.rst): a sector with a superblock, then for each entry a sector with
+its header, and the data that was written. All numbers are little-endian.
 
-A disk may lose what it was given after the last flush that it has answered, and any part of it. So what a power cut leaves is
-everything up to that flush, and a subset of the writes after it.
+A disk may lose what it was given after the last flush that it has answered, and any part of it. So what a power cut
+leaves is everything up to that flush, and a subset of the writes after it.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class WriteLog:
     def replay(
         self, disk: Path, numbers: Iterable[int], keep: Callable[[], bool] = lambda: True, block: int = BLOCK
     ) -> None:
-        """Make the requests of these numbers, in this order, on an image; of each block of them that `keep` lets pass."""
+        """Make the requests of these numbers, in this order, on an image: those blocks that `keep` lets pass."""
         with disk.open("r+b") as image:
             for number in numbers:
                 entry = self.entries[number]

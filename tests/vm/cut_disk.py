@@ -1,4 +1,4 @@
-"""A data disk as a power cut left it: what a node makes of it, and what it then finds there. Without root, by e2fsprogs."""
+"""A data disk as a power cut left it: what a node makes of it, and what it finds there. Without root, by e2fsprogs."""
 
 from __future__ import annotations
 
