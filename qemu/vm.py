@@ -43,6 +43,7 @@ class VmConfig:
     data_disk: Path | None = None  # default: data.img in the folder
     data_size: int = 8 * GIB
     throwaway: bool = False  # the data disk need not survive a power cut of this machine: no flushes
+    write_log: Path | None = None  # every write to the data disk is kept here too, for qemu.write_log
     node_config: Path | None = None  # handed over as the fw_cfg file opt/thole/node.ini
     command_line: str = ""  # added to the kernel's
     reboots: bool = True  # False: a reset ends QEMU
@@ -81,6 +82,8 @@ class Vm:
         config.folder.mkdir(parents=True, exist_ok=True)
         if not config.data.exists():
             make_sparse(config.data, config.data_size)
+        if config.write_log:
+            config.write_log.write_bytes(b"")  # QEMU makes no file for it
         # Socket paths have at most 107 bytes: the sockets go to a short place of their own.
         self._sockets = Path(tempfile.mkdtemp(prefix="thole-vm-"))
         for left in reversed(range(PORT_TRIES)):
@@ -216,8 +219,16 @@ class Vm:
                 f"driver={form},node-name=data,discard=unmap,cache.no-flush={no_flush},"
                 f"file.driver=file,file.discard=unmap,file.cache.no-flush={no_flush},file.filename={data}"
             ),
-            "-device", "virtio-blk-pci,drive=data,serial=thole-data",
+            *self._write_log(),
+            "-device", f"virtio-blk-pci,drive={'logged' if config.write_log else 'data'},serial=thole-data",
         ]  # fmt: skip
+
+    def _write_log(self) -> list[str]:
+        """A layer before the data disk that keeps each write and flush in a file."""
+        if not self.config.write_log:
+            return []
+        log = escape(self.config.write_log)
+        return ["-blockdev", f"driver=blklogwrites,node-name=logged,file=data,log.driver=file,log.filename={log}"]
 
     def _network(self) -> list[str]:
         if not self.config.network:

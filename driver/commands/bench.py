@@ -1,7 +1,8 @@
-"""Measure and print: `boot` sizes, boot and rebuild times, each beside its goal; `init` PID 1 beside its peers.
+"""Measure and print: `boot` sizes, boot and rebuild times, each beside its goal; `init` PID 1 beside its peers; `mesh`
+the nodes' network.
 
 boot: a node is booted with an empty data disk. For the rebuild one source file of init/ is edited, and put back
-afterwards. init: needs root; docs/benchmarks.md says how it measures.
+afterwards. init: needs root. docs/benchmarks.md says how it and mesh measure.
 """
 
 from __future__ import annotations
@@ -13,19 +14,21 @@ import sys
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `./thole bench`."""
-    parser.add_argument("what", choices=["boot", "init"], help="what to measure")
+    parser.add_argument("what", choices=["boot", "init", "mesh"], help="what to measure")
     parser.add_argument("--memory", default="2G", help="memory of the VM (default: %(default)s)")
     parser.add_argument("--cpus", type=int, default=2, help="processors of the VM (default: %(default)s)")
-    parser.add_argument("--only", action="append", metavar="NAME", help="init: this peer (again and again)")
-    parser.add_argument("--quick", action="store_true", help="init: fewer repetitions, shorter idle time")
-    parser.add_argument("--rounds", type=int, metavar="N", help="init: so many repetitions (default: 5, 3 of VMs)")
-    parser.add_argument("--write", action="store_true", help="init: put the tables into docs/benchmarks.md")
+    parser.add_argument(
+        "--only", action="append", metavar="NAME", help="init: this peer; mesh: this part (again and again)"
+    )
+    parser.add_argument("--quick", action="store_true", help="init, mesh: fewer repetitions, shorter idle time")
+    parser.add_argument("--rounds", type=int, metavar="N", help="init, mesh: repetitions (default: 5; init: 3 of VMs)")
+    parser.add_argument("--write", action="store_true", help="init, mesh: put the tables into docs/benchmarks.md")
     parser.add_argument("--json", action="store_true", help="the figures as JSON")
 
 
 def main(options: argparse.Namespace) -> int:
     """Build, measure, print."""
-    return measure_init(options) if options.what == "init" else measure_boot(options)
+    return {"init": measure_init, "mesh": measure_mesh, "boot": measure_boot}[options.what](options)
 
 
 def measure_init(options: argparse.Namespace) -> int:
@@ -44,6 +47,25 @@ def measure_init(options: argparse.Namespace) -> int:
     else:
         setup.ensure(shown, "build")
         build.make(build.target(), shown, ("init/init",))
+    return run.main(options, shown)
+
+
+def measure_mesh(options: argparse.Namespace) -> int:
+    """The mesh: in VMs, its part of the binary, its simulation."""
+    from driver import build, display, setup
+    from driver.paths import CHECKOUT
+
+    sys.path.append(str(CHECKOUT / "tests"))
+    from bench.mesh import run
+
+    parts = run.needs(options)
+    shown = display.create()
+    if parts - {"simulation"}:
+        build.everything(shown, "base")
+        setup.ensure_qemu(shown)
+    if "simulation" in parts:
+        setup.ensure(shown, "build")
+        build.make(build.native(), shown, (run.SIMULATION,))
     return run.main(options, shown)
 
 

@@ -35,6 +35,15 @@ def built() -> Path:
     return Cache().entry("bench-programs", key, make)
 
 
+def one(source: Path) -> Path:
+    """A C program of another folder, built as these are."""
+    key = digest("1", toolchain.venv_key(), source)
+    folder = Cache().entry(
+        f"bench-{source.stem}", key, lambda made: _compile(["cc", "-std=gnu17"], [source], made / source.stem)
+    )
+    return folder / source.stem
+
+
 def _compile(command: list[str], sources: list[Path], output: Path) -> None:
     done = subprocess.run(
         [toolchain.zig(), command[0], "-target", _TARGET, "-static", "-s", "-Oz", *command[1:],

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 Value = float | str
-BEGIN, END = "<!-- bench init: begin -->", "<!-- bench init: end -->"
+BEGIN, END = "<!-- bench {}: begin -->", "<!-- bench {}: end -->"
 
 
 class Line(NamedTuple):
@@ -54,12 +54,12 @@ def best_of(values: Sequence[Value | None], line: Line) -> float | None:
 
 
 def render(columns: Sequence[str], lines: Sequence[Line], results: Mapping[str, Mapping[str, Value]],
-           notes: Notes) -> list[str]:  # fmt: skip
-    """A table; a text in place of a figure says why there is none, and becomes a note."""
+           notes: Notes, mark: bool = True) -> list[str]:  # fmt: skip
+    """A table; a text in place of a figure says why there is none, and becomes a note. `mark` the best of a line."""
     rows = [["", *columns]]
     for line in lines:
         values = [results.get(column, {}).get(line.key) for column in columns]
-        best = best_of(values, line)
+        best = best_of(values, line) if mark else None
         cells = []
         for value in values:
             if value is None:
@@ -102,10 +102,11 @@ def behind(column: str, columns: Sequence[str], lines: Sequence[Line],
     return found
 
 
-def replace_block(document: str, block: str) -> str:
-    """The document with what lies between its two markers replaced."""
-    before, begin, rest = document.partition(BEGIN)
-    _, end, after = rest.partition(END)
+def replace_block(document: str, block: str, name: str = "init") -> str:
+    """The document with what lies between the two markers of that name replaced."""
+    first, last = BEGIN.format(name), END.format(name)
+    before, begin, rest = document.partition(first)
+    _, end, after = rest.partition(last)
     if not begin or not end:
-        raise ValueError(f"the document has no {BEGIN} ... {END}")
-    return f"{before}{BEGIN}\n{block.strip()}\n{END}{after}"
+        raise ValueError(f"the document has no {first} ... {last}")
+    return f"{before}{first}\n{block.strip()}\n{last}{after}"

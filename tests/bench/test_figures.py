@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bench import linux, measures, table
+from bench.mesh import records, simulation
 from bench.table import Line, Notes
 from bench.vm import boots
 from driver.errors import TholeError
@@ -67,10 +68,12 @@ def test_behind_names_who_is_first() -> None:
 
 
 def test_replace_block() -> None:
-    """Only what is between the markers changes."""
-    document = f"# Title\n{table.BEGIN}\nold\n{table.END}\nrest\n"
-    assert table.replace_block(document, "new\n") == f"# Title\n{table.BEGIN}\nnew\n{table.END}\nrest\n"
-    with pytest.raises(ValueError):
+    """Only what is between the markers of that name."""
+    one, other = (f"{table.BEGIN.format(name)}\nold\n{table.END.format(name)}\n" for name in ("init", "mesh"))
+    new = one.replace("old", "new")
+    assert table.replace_block(f"# Title\n{one}rest\n{other}", "new\n") == f"# Title\n{new}rest\n{other}"
+    assert table.replace_block(f"{other}{one}", "new\n", "init") == f"{other}{new}"
+    with pytest.raises(ValueError, match="has no"):
         table.replace_block("nothing", "new")
 
 
@@ -85,3 +88,25 @@ def test_console_of_the_other() -> None:
     assert boots.read_console(text) == {"ready": pytest.approx(69.4), "pss": 9.0, "processes": 2}
     with pytest.raises(TholeError):
         boots.read_console("Kernel panic")
+
+
+def test_simulation_figures() -> None:
+    """As the unit tests print them."""
+    text = (
+        "10 nodes at once: same knowledge after 1.2 s, by 12.5 messages, 3.25 KiB and 2 hellos a node; in a quiet"
+        " minute 18 messages, 1.5 KiB; a change is everywhere after 0.3 s, by 4.2 messages\n"
+        "5000 nodes at once: same knowledge after 2 m 5 s, by 1.2e+03 messages, 3 KiB and 2 hellos a node; in a quiet"
+        " minute 18 messages, 1.5 KiB; a change is everywhere after 1.5 s, by 4.2 messages\n"
+    )
+    found = simulation.parse(text)
+    assert list(found) == ["10 nodes", "5,000 nodes"]
+    assert found["10 nodes"]["change"] == 0.3 and found["10 nodes"]["quiet-messages"] == 18
+    assert found["5,000 nodes"]["up"] == 125 and found["5,000 nodes"]["up-messages"] == 1200
+
+
+def test_records_of_absent_members() -> None:
+    """As long as the node takes them, and all of them different."""
+    written = records.members(500, 1_800_000_000)
+    assert written.startswith(records.HEAD) and written.count(b"absent-") == 500
+    one = records.record(3, bytes(32), 7)
+    assert len(one) < 400 and bytes([10, 41, 1, 3]) in one

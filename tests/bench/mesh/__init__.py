@@ -1,0 +1,1 @@
+"""The mesh measured: in VMs, as a binary, and in its simulation."""
