@@ -44,7 +44,7 @@ Result<std::vector<MeshPeer>> ask_mesh_peers();
 Result<std::vector<MeshDifference>> ask_mesh_differences();
 
 /// The lines of `peers`; fields that are not known are passed over.
-std::vector<MeshPeer> parse_mesh_peers(std::string_view lines);
+std::vector<MeshPeer> parse_mesh_peers(std::string_view text);
 
 /// The node's own address outside the mesh, as its services are told; empty where it has none yet.
 std::string mesh_free_address();

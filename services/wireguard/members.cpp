@@ -175,7 +175,7 @@ bool Members::expire(const PublicKey& self, Instant now) {
     return any;
 }
 
-Claim Members::claim_of(const Member& member, const Member& other, Instant now) const {
+Claim Members::claim_of(const Member& member, const Member& other, Instant now) {
     const NodeRecord& record = member.record;
     // A node that was made anew under its old name replaces what it was, once that has been silent for long.
     const bool stale = record.name == other.record.name && now - member.issued > kStale;

@@ -76,7 +76,7 @@ class Mesh : private Tunnel, private Liveness {
 
     void on_outside(const Endpoint& from, Bytes datagram, Instant now);
     void on_inside(const PublicKey& from, Bytes message, Instant now);
-    void on_status(const PublicKey& peer, const PathStatus& status, Instant now);
+    void on_status(const PublicKey& key, const PathStatus& status, Instant now);
     void tick(Instant now);
     [[nodiscard]] Instant next_deadline() const;
 

@@ -37,7 +37,7 @@ void read_pods(Reader& in, std::vector<Network>& pods, bool& good) {
     const std::uint64_t count = in.number(1);
     good = good && count <= kMostPodRanges;
     for (std::uint64_t index = 0; good && index < count; ++index) {
-        Network pod{in.address(), static_cast<unsigned>(in.number(1))};
+        const Network pod{in.address(), static_cast<unsigned>(in.number(1))};
         good = !in.failed() && pod.prefix <= pod.address.size() * 8 && network_base(pod).address == pod.address;
         pods.push_back(pod);
     }

@@ -1,6 +1,8 @@
 // The bootstrap datagram and the gate before it.
 #include <doctest/doctest.h>
 
+#include <bit>
+
 #include "gate.hpp"
 #include "mesh_scene.hpp"
 
@@ -92,8 +94,8 @@ TEST_CASE("hello: of a member, but not as it must be") {
     };
     CHECK(opens([](Hello&) {}));
     CHECK_FALSE(opens([](Hello& hello) { hello.port = 0; }));
-    CHECK_FALSE(opens([](Hello& hello) { hello.kind = static_cast<HelloKind>(0); }));
-    CHECK_FALSE(opens([](Hello& hello) { hello.kind = static_cast<HelloKind>(4); }));
+    CHECK_FALSE(opens([](Hello& hello) { hello.kind = std::bit_cast<HelloKind>(std::uint8_t{0}); }));
+    CHECK_FALSE(opens([](Hello& hello) { hello.kind = std::bit_cast<HelloKind>(std::uint8_t{4}); }));
     CHECK_FALSE(opens([](Hello& hello) { hello.name = ""; }));
     CHECK_FALSE(opens([](Hello& hello) { hello.name = "a b"; }));
     CHECK_FALSE(opens([](Hello& hello) { hello.seen = endpoint("127.0.0.1"); }));

@@ -33,7 +33,7 @@ void notify(std::string_view text) {
         return;
     }
     address.sun_family = AF_UNIX;
-    std::copy(name.begin(), name.end(), static_cast<char*>(address.sun_path));
+    std::ranges::copy(name, static_cast<char*>(address.sun_path));
     if (address.sun_path[0] == '@') {
         address.sun_path[0] = '\0';
     }
