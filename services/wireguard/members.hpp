@@ -116,7 +116,7 @@ class Members {
     Member& insert(NodeRecord record, std::uint64_t check, Instant issued, Instant now);
     void give_address(Member& member, bool has);
     [[nodiscard]] std::string_view reason_to_refuse(const NodeRecord& record) const;
-    [[nodiscard]] static Claim claim_of(const Member& member, const Member& other, Instant now) const;
+    [[nodiscard]] static Claim claim_of(const Member& member, const Member& other, Instant now);
 
     Ranges ranges_;
     Liveness& liveness_;
