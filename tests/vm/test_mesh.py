@@ -28,6 +28,7 @@ PARTED = 180.0
 TUNNEL, HELLO, HELLO_SIZE = 51871, 51872, 256
 WIREGUARD_KINDS = {1, 2, 3, 4}
 UNREACHABLE = 3
+STORED = "/var/lib/thole/mesh/secret"
 FLOOD_RATE, FLOOD_SECONDS = 100_000, 20
 DEADLINE = 1800.0
 
@@ -76,7 +77,7 @@ def test_a_new_secret_for_all(five: Cluster) -> None:
     for member in five.nodes.values():
         five.until(
             f"{member.name} has the new secret",
-            lambda member=member: secret in member.read("/var/lib/thole/mesh/secret"),
+            lambda member=member: member.agent.exists(STORED) and secret in member.read(STORED),
             HEAL,
         )
     five.until(
