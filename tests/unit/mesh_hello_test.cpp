@@ -103,7 +103,7 @@ TEST_CASE("hello: of a member, but not as it must be") {
 }
 
 TEST_CASE("secrets: two of them while they are changed") {
-    HelloKeys old_only(cluster_secret(1));
+    const HelloKeys old_only(cluster_secret(1));
     HelloKeys both(cluster_secret(1));
     const HelloKeys new_only(cluster_secret(2));
     const Instant until = kStart + hours(24);

@@ -61,6 +61,7 @@ extern "C" int fsync(int fd) {
     return static_cast<int>(::syscall(SYS_fsync, fd));
 }
 
+// NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): glibc's have underscores
 extern "C" int rename(const char* from, const char* to) noexcept {
     const std::string_view name = to;
     steps().push_back("rename to " + std::string(name.substr(name.rfind('/') + 1)));

@@ -54,7 +54,7 @@ TEST_CASE("a node that was made anew has its name and address back when its old 
     cluster.stop(4);
     cluster.start(5);
     cluster.run(minutes(2));
-    Mesh& anew = *cluster.nodes[5]->mesh;
+    const Mesh& anew = *cluster.nodes[5]->mesh;
     CHECK(anew.refused_address());
     CHECK_FALSE(anew.has_ipv4());
     const Members& seen = cluster.nodes[0]->mesh->members();

@@ -176,6 +176,7 @@ void Simulation::carry(const SimulatedNode& from, SimulatedNode& to, const std::
         if (below(100) < loss) {
             continue;
         }
+        // NOLINTNEXTLINE(clang-analyzer-cplusplus.NewDeleteLeaks): std::function's copy, which the queue owns
         at(now + milliseconds(1 + below(static_cast<std::uint32_t>(delay.count()))), [this, &from, &to, arrives] {
             const bool let_in = !to.nat || now - to.tunnels[from.index].heard < kNatMemory;
             if (to.up() && from.part == to.part && let_in) {
