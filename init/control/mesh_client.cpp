@@ -86,7 +86,7 @@ Result<std::vector<MeshDifference>> ask_mesh_differences() {
     return differences;
 }
 
-std::string mesh_free_address() {
+std::string node_address() {
     const std::string environment = read_file(kEnvironment).value_or(std::string());
     return std::string(info_value(environment, "NODE_ADDRESS"));
 }

@@ -47,6 +47,6 @@ Result<std::vector<MeshDifference>> ask_mesh_differences();
 std::vector<MeshPeer> parse_mesh_peers(std::string_view text);
 
 /// The node's own address outside the mesh, as its services are told; empty where it has none yet.
-std::string mesh_free_address();
+std::string node_address();
 
 }  // namespace thole

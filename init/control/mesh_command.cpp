@@ -291,7 +291,7 @@ int node_command(const Call& call) {
     std::array<char, 256> host{};
     const std::string name = ::gethostname(host.data(), host.size() - 1) == 0 ? host.data() : "";
     const std::string machine_id(trim(read_file("/etc/machine-id").value_or(std::string())));
-    const std::string address(mesh_free_address());
+    const std::string address(node_address());
     if (call.has("--json")) {
         Json json;
         json.begin_object();

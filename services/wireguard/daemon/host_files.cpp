@@ -1,18 +1,13 @@
 // What others on the node read of the mesh: names, figures, and the supervisor's status line.
-#include <sys/socket.h>
-#include <sys/un.h>
-
-#include <algorithm>
 #include <cstdlib>
-#include <cstring>
 
 #include "base/text.hpp"
 #include "boot/container.hpp"
 #include "host.hpp"
 #include "metrics.hpp"
 #include "node_files.hpp"
-#include "os/fd.hpp"
 #include "os/file.hpp"
+#include "os/notify_sender.hpp"
 #include "saved_members.hpp"
 #include "say.hpp"
 
@@ -23,24 +18,6 @@ namespace {
 constexpr milliseconds kNamesPause{500};
 constexpr milliseconds kMetricsPause{15'000};
 constexpr milliseconds kSavePause{60'000};
-
-/// sd_notify(3).
-void notify(std::string_view text) {
-    const char* const path = std::getenv("NOTIFY_SOCKET");
-    const std::string_view name = path != nullptr ? path : "";
-    sockaddr_un address{};
-    if (name.empty() || name.size() >= sizeof(address.sun_path)) {
-        return;
-    }
-    address.sun_family = AF_UNIX;
-    std::ranges::copy(name, static_cast<char*>(address.sun_path));
-    if (address.sun_path[0] == '@') {
-        address.sun_path[0] = '\0';
-    }
-    const Fd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    (void)::sendto(socket.get(), text.data(), text.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address),
-                   static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size()));
-}
 
 }  // namespace
 
@@ -96,7 +73,9 @@ void MeshHost::save_members(Instant time) {
 void MeshHost::tell_supervisor() {
     std::string text = concat(mesh_->working_peers(), " of ", mesh_->peer_count(), " peers, ", state_word());
     if (text != told_) {
-        notify(concat(told_.empty() ? "READY=1\n" : "", "STATUS=", text, "\n"));
+        const char* const path = std::getenv("NOTIFY_SOCKET");
+        // Without a supervisor there is nobody to tell.
+        (void)notify(path != nullptr ? path : "", concat(told_.empty() ? "READY=1\n" : "", "STATUS=", text, "\n"));
         told_ = std::move(text);
     }
 }
