@@ -6,7 +6,7 @@ namespace thole::mesh {
 namespace {
 
 /// How long nobody may object before an address is settled: with others there, and alone.
-constexpr milliseconds kSettle{3'000};
+constexpr milliseconds kSettle{1'500};
 constexpr milliseconds kSettleAlone{10'000};
 
 }  // namespace
