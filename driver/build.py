@@ -21,6 +21,14 @@ _NINJA_LINE = re.compile(r"^::ninja (\d+) (\d+) (.*)$")
 # The one that Debian 12 and 13 both have, and whose std::expected works with their libstdc++.
 CLANG = 19
 _CONFIGURED = ".thole-configured"
+# Objects of the native build, for every checkout: debug information then names the one that compiled first.
+_COMPILER_CACHE = (
+    ("CCACHE_DIR", str(default_root() / "ccache")),
+    ("CCACHE_BASEDIR", str(CHECKOUT)),
+    ("CCACHE_NOHASHDIR", "yes"),
+    ("CCACHE_MAXSIZE", "2G"),
+    ("CCACHE_COMPRESSLEVEL", "1"),
+)
 
 
 class Tree(NamedTuple):
@@ -54,7 +62,8 @@ def native() -> Tree:
         # What fuzzers steer by; without a fuzzer in the program it does nothing.
         "-Dcpp_args=-fsanitize=fuzzer-no-link",
     )
-    return Tree("native", options, environment=(("CC", f"clang-{CLANG}"), ("CXX", f"clang++-{CLANG}")))
+    compilers = (("CC", f"ccache clang-{CLANG}"), ("CXX", f"ccache clang++-{CLANG}"))
+    return Tree("native", options, environment=(*compilers, *_COMPILER_CACHE))
 
 
 def make(tree: Tree, display: Display, targets: tuple[str, ...] = (), as_it_is: bool = False) -> None:

@@ -58,7 +58,7 @@ def main(options: argparse.Namespace) -> int:
         f"--rootdir={CHECKOUT}",
         "-p",
         "no:cacheprovider",
-        *(["-q", "--no-header", "--names"] if options.list else ["-v", "--tb=short"]),
+        *(["-q", "--no-header", "--names"] if options.list else ["-v", "--tb=short", "--durations=12"]),
         *(["--all"] if options.all else []),
         *(f"--select={name}" for name in options.names),
         *map(str, places),
