@@ -213,7 +213,8 @@ void Gossip::compare_with(const PublicKey& peer) {
 
 void Gossip::tell_two(const Writer& message) {
     for (std::uint8_t copy = 0; copy < kPeersTold; ++copy) {
-        if (const PublicKey* const peer = tunnel_.any_peer()) {
+        // In turn, so that news reaches as many peers as it is told times: with few nodes that is all of them.
+        if (const PublicKey* const peer = tunnel_.next_peer()) {
             send(*peer, message);
         }
     }
@@ -272,7 +273,7 @@ bool Gossip::on_message(const PublicKey& from, Bytes message, Instant now) {
     bool good = true;
     switch (kind) {
         case MessageKind::news:
-        case MessageKind::records: good = on_records(in, kind, now); break;
+        case MessageKind::records: good = on_records(from, in, kind, now); break;
         case MessageKind::digests: good = on_digests(from, in); break;
         case MessageKind::versions: good = on_versions(from, in, now); break;
         case MessageKind::want: good = on_want(from, in, now); break;
@@ -283,7 +284,7 @@ bool Gossip::on_message(const PublicKey& from, Bytes message, Instant now) {
     return true;
 }
 
-bool Gossip::on_records(Reader& in, MessageKind kind, Instant now) {
+bool Gossip::on_records(const PublicKey& from, Reader& in, MessageKind kind, Instant now) {
     while (in.left() > 0) {
         const std::uint64_t age = in.number(4);
         const Bytes content = in.bytes(static_cast<std::size_t>(in.number(2)));
@@ -300,8 +301,9 @@ bool Gossip::on_records(Reader& in, MessageKind kind, Instant now) {
             continue;
         }
         Member& member = *members_.find(head->key);
-        if (kind == MessageKind::records) {
-            // Others compare too: what comes this way is not told on, but looked for where it came from.
+        if (kind == MessageKind::records && head->key != from) {
+            // Others compare too: what comes this way is not told on, but looked for where it came from. From the node
+            // itself it is news: a fresh node may have told nobody else yet.
             member.news = 0;
             next_comparison_ = std::min(next_comparison_, now + kComparisonGoesOn);
         } else {

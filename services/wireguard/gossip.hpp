@@ -100,7 +100,7 @@ class Gossip {
     void send(const PublicKey& to, const Writer& message);
     void tell_news(Instant now);
     void tell_two(const Writer& message);
-    bool on_records(Reader& in, MessageKind kind, Instant now);
+    bool on_records(const PublicKey& from, Reader& in, MessageKind kind, Instant now);
     bool on_digests(const PublicKey& from, Reader& in);
     bool on_versions(const PublicKey& from, Reader& in, Instant now);
     bool on_want(const PublicKey& from, Reader& in, Instant now);

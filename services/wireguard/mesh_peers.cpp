@@ -42,6 +42,8 @@ Mesh::Peer& Mesh::add_peer(const PublicKey& key) {
         peer->key = key;
         peer->ipv6 = mesh_ipv6(settings_.ranges.ipv6, key);
         peers_.insert(peers_.begin() + static_cast<std::ptrdiff_t>(at), std::move(peer));
+        // Nodes that know the same peers must not all turn to the same ones first.
+        cursor_ = random() % peers_.size();
     }
     return *peers_[at];
 }

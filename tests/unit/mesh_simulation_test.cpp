@@ -157,6 +157,28 @@ TEST_CASE("seeds: one that appears only later is enough") {
     MESSAGE("joined after " << seconds_text(joined));
 }
 
+TEST_CASE("join: a fresh node is reached by all at a settled address within three seconds") {
+    milliseconds slowest{};
+    for (std::size_t round = 0; round < 20; ++round) {
+        Cluster cluster(6, 2);
+        for (std::size_t skipped = 0; skipped < round; ++skipped) {
+            cluster.below(2);  // another course of things in each round
+        }
+        for (std::size_t index = 0; index < 5; ++index) {
+            cluster.start(index);
+        }
+        REQUIRE(cluster.run_until_converged(minutes(1)));
+        cluster.run(milliseconds(cluster.below(10'000)));
+        cluster.start(5);
+        const auto joined =
+            cluster.run_until([&] { return cluster.converged() && cluster.full_mesh(); }, seconds(30));
+        REQUIRE(joined);
+        slowest = std::max(slowest, *joined);
+    }
+    CHECK(slowest <= seconds(3));
+    MESSAGE("the slowest of 20: " << seconds_text(slowest));
+}
+
 TEST_CASE("restarts: of any node at any time, with or without its memory") {
     Cluster cluster(20, 2);
     cluster.loss = 5;
