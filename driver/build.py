@@ -21,8 +21,10 @@ _NINJA_LINE = re.compile(r"^::ninja (\d+) (\d+) (.*)$")
 # The one that Debian 12 and 13 both have, and whose std::expected works with their libstdc++.
 CLANG = 19
 _CONFIGURED = ".thole-configured"
-# Objects of the native build, for every checkout: debug information then names the one that compiled first.
-_COMPILER_CACHE = (
+# Objects are kept for every checkout: debug information then names the one that compiled first.
+_CLANG = (
+    ("CC", f"ccache clang-{CLANG}"),
+    ("CXX", f"ccache clang++-{CLANG}"),
     ("CCACHE_DIR", str(default_root() / "ccache")),
     ("CCACHE_BASEDIR", str(CHECKOUT)),
     ("CCACHE_NOHASHDIR", "yes"),
@@ -62,8 +64,13 @@ def native() -> Tree:
         # What fuzzers steer by; without a fuzzer in the program it does nothing.
         "-Dcpp_args=-fsanitize=fuzzer-no-link",
     )
-    compilers = (("CC", f"ccache clang-{CLANG}"), ("CXX", f"ccache clang++-{CLANG}"))
-    return Tree("native", options, environment=(*compilers, *_COMPILER_CACHE))
+    return Tree("native", options, environment=_CLANG)
+
+
+def measured() -> Tree:
+    """The same as fast as it can be, without sanitizers: for programs whose time and memory count."""
+    options = ("-Dtests=true", "-Dimage=false", "-Doptimization=2")
+    return Tree("measured", options, environment=_CLANG)
 
 
 def make(tree: Tree, display: Display, targets: tuple[str, ...] = (), as_it_is: bool = False) -> None:

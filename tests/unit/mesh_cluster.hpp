@@ -47,7 +47,7 @@ struct Cluster : Simulation {
 
     /// Whether both have a way to each other.
     [[nodiscard]] bool reaches(std::size_t one, std::size_t other) const {
-        return nodes[one]->tunnels[other].session && nodes[other]->tunnels[one].session;
+        return nodes[one]->tunnel(*nodes[other]).session && nodes[other]->tunnel(*nodes[one]).session;
     }
 
     [[nodiscard]] bool full_mesh() const {
@@ -73,7 +73,7 @@ struct Cluster : Simulation {
     }
 
     [[nodiscard]] std::string address(std::size_t index) const {
-        return address_text(nodes[index]->mesh->self().record.ipv4);
+        return address_text(nodes[index]->mesh->self().record().ipv4());
     }
 
     [[nodiscard]] std::size_t different_addresses() const {

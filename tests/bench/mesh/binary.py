@@ -50,19 +50,24 @@ def link(output: Path) -> None:
 
 
 def symbols(image: bytes) -> dict[bytes, int]:
-    """Names and sizes of everything in a 64-bit ELF file that takes room in it; what has no size is left out."""
+    """Names and sizes of everything in a 64-bit ELF file that takes room in it; what has no size is left out.
+
+    What has several names at one address counts once: constructors have two.
+    """
     (table,) = struct.unpack_from("<Q", image, 40)
     entry, count = struct.unpack_from("<HH", image, 58)
     sections = [struct.unpack_from("<IIQQQQIIQQ", image, table + number * entry) for number in range(count)]
     found: dict[bytes, int] = {}
+    seen: set[int] = set()
     for _, kind, _, _, offset, size, names, _, _, step in sections:
         if kind != _SYMBOL_TABLE:
             continue
         strings = sections[names][4]
         for at in range(offset, offset + size, step):
-            name, info, _, section, _, length = struct.unpack_from("<IBBHQQ", image, at)
+            name, info, _, section, address, length = struct.unpack_from("<IBBHQQ", image, at)
             placed = 0 < section < len(sections) and sections[section][1] == 1  # not .bss
-            if placed and info & 15 in (1, 2) and length:
+            if placed and info & 15 in (1, 2) and length and address not in seen:
+                seen.add(address)
                 text = image[strings + name : image.index(b"\0", strings + name)]
                 found[text] = found.get(text, 0) + length
     return found
