@@ -15,6 +15,7 @@ constexpr std::size_t kMessagesInRound = 4;  // each goes to two peers
 constexpr std::uint8_t kPeersTold = 2;
 constexpr std::uint32_t kComparison = 10'000;  // ms; half of it to one and a half
 constexpr milliseconds kComparisonGoesOn{300};
+constexpr std::uint32_t kComparisonAfterNews = 2'000;  // ms; once to twice that
 
 /// Up to so many nodes of a range are listed, beyond it is parted.
 constexpr std::size_t kListed = 24;
@@ -185,6 +186,9 @@ void Gossip::send(const PublicKey& to, const Writer& message) {
 void Gossip::wake(Instant now) {
     if (next_news_ == kNever) {
         next_news_ = now + milliseconds(50 + tunnel_.random() % 100);
+        // Whom news missed finds it soon, not by the comparison that comes now and then.
+        const milliseconds soon(kComparisonAfterNews + tunnel_.random() % kComparisonAfterNews);
+        next_comparison_ = std::min(next_comparison_, now + soon);
     }
 }
 
