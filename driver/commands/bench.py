@@ -61,7 +61,7 @@ def measure_mesh(options: argparse.Namespace) -> int:
     parts = run.needs(options)
     shown = display.create()
     if parts - {"simulation"}:
-        build.everything(shown, "base")
+        build.everything(shown, build.built_profile())  # its services do not run here, whichever they are
         setup.ensure_qemu(shown)
     if "simulation" in parts:
         setup.ensure(shown, "build", "test")

@@ -38,34 +38,43 @@ def needs(options: argparse.Namespace) -> set[str]:
     only = set(options.only or PARTS)
     if unknown := only - set(PARTS):
         raise TholeError(f"nothing is called {', '.join(sorted(unknown))}", f"--only takes {', '.join(PARTS)}")
-    if options.write and options.only:
-        raise TholeError("--write needs figures of all, from one run", "leave --only away")
     return only
 
 
 def main(options: argparse.Namespace, display: Display) -> int:
-    """Measure what was asked for; the exit status."""
+    """Measure what was asked for; the exit status.
+
+    With `--write` each part has a block of its own in the document: the large simulation takes longer than all else.
+    """
     parts = needs(options)
-    rounds = options.rounds or (1 if options.quick else ROUNDS)
-    sizes = nodes.Sizes(rounds, quiet=10, settle=5) if options.quick else nodes.Sizes(rounds)
-    load = machine.load()
-    results: dict[str, dict[str, Results]] = {}
-    if "binary" in parts:
-        results["binary"] = {"bytes": binary.measure(Artifacts.find().init)}
-    if "vm" in parts:
-        with tempfile.TemporaryDirectory(prefix="thole-bench-") as folder:
-            results |= nodes.measure(Path(folder), sizes, lambda text: display.update_text("bench", text))
-    if "simulation" in parts:
-        display.update_text("bench", "simulation")
-        program = build.measured().directory / SIMULATION
-        largest = int(os.environ.get("THOLE_MESH_NODES", LARGEST))
-        results["simulation"] = simulation.measure(program, 0 if options.quick else largest)
-    display.end()
-    block = render(results, load)
-    print(json.dumps(results, indent=2) if options.json else block)
-    if options.write:
-        DOCUMENT.write_text(table.replace_block(DOCUMENT.read_text(), block, "mesh"))
+    everything: dict[str, dict[str, dict[str, Results]]] = {}
+    for part in (one for one in PARTS if one in parts):
+        load = machine.load()
+        everything[part] = measure(part, options, display)
+        display.end()
+        block = render(everything[part], load)
+        if not options.json:
+            print(block)
+        if options.write:
+            DOCUMENT.write_text(table.replace_block(DOCUMENT.read_text(), block, f"mesh {part}"))
+    if options.json:
+        print(json.dumps({name: one for found in everything.values() for name, one in found.items()}, indent=2))
     return 0
+
+
+def measure(part: str, options: argparse.Namespace, display: Display) -> dict[str, dict[str, Results]]:
+    """The tables of one part, by their names in render()."""
+    if part == "binary":
+        return {"binary": {"bytes": binary.measure(Artifacts.find().init)}}
+    if part == "vm":
+        rounds = options.rounds or (1 if options.quick else ROUNDS)
+        sizes = nodes.Sizes(rounds, quiet=10, settle=5) if options.quick else nodes.Sizes(rounds)
+        with tempfile.TemporaryDirectory(prefix="thole-bench-") as folder:
+            return nodes.measure(Path(folder), sizes, lambda text: display.update_text("bench", text))
+    display.update_text("bench", "simulation")
+    program = build.measured().directory / SIMULATION
+    largest = int(os.environ.get("THOLE_MESH_NODES", LARGEST))
+    return {"simulation": simulation.measure(program, 0 if options.quick else largest)}
 
 
 def render(results: Mapping[str, dict[str, Results]], load: float) -> str:
