@@ -56,13 +56,13 @@ bool Server::accept_one(const Listener& listener) {
         note_stranger(peer);
         return true;
     }
-    Place* place = nullptr;
+    Place* place = places_.front().get();
     for (const auto& other : places_) {
         if (!other->taken()) {
             place = other.get();
             break;
         }
-        place = place == nullptr || other->deadline < place->deadline ? other.get() : place;
+        place = other->deadline < place->deadline ? other.get() : place;
     }
     place->clear();
     place->begin(std::move(socket), listener.mesh(), peer);

@@ -1,6 +1,7 @@
 #include "members.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/text.hpp"
 
@@ -201,22 +202,22 @@ Member& Members::insert(Bytes content, std::uint64_t check, Instant issued, Inst
     member.check = check;
     member.issued = issued;
     member.news = kTold;
+    MemberPointer before;
     const std::size_t at = position(member.key());
     if (at == members_.size() || members_[at]->key() != member.key()) {
         make_room();
         members_.insert(members_.begin() + static_cast<std::ptrdiff_t>(at), std::move(fresh));
     } else {
         remove(*members_[at]);
-        members_[at].swap(fresh);
+        before = std::exchange(members_[at], std::move(fresh));
     }
     add(member);
-    // `fresh` is now what was known before.
     const RecordView record = member.record();
-    if (fresh != nullptr && fresh->has_address) {
-        member.has_address = member.present() && record.settled() != 0 && record.ipv4() == fresh->record().ipv4();
+    if (before != nullptr && before->has_address) {
+        member.has_address = member.present() && record.settled() != 0 && record.ipv4() == before->record().ipv4();
         if (!member.has_address) {
             ++address_changes_;
-            decide_address(fresh->record().ipv4(), now);
+            decide_address(before->record().ipv4(), now);
         }
     }
     decide_address(record.ipv4(), now);

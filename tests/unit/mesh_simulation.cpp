@@ -74,7 +74,7 @@ void SimulatedNode::send_inside(const PublicKey& to, Bytes message) {
         if (!theirs.session || !other->mesh->is_peer(settings.key)) {
             return;
         }
-        other->note_received(theirs, copy.size());
+        note_received(theirs, copy.size());
         other->mesh->on_inside(settings.key, copy, simulation.now);
         // If only by a keepalive, it is answered.
         theirs.heard = simulation.now;

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import struct
@@ -36,14 +35,20 @@ def measure(init: Path) -> Results:
 
 
 def link(output: Path) -> None:
-    """Link init once more as the build did, but with its symbols."""
+    """Link init's objects once more, with their symbols and without what nothing calls.
+
+    Not by zig, which strips what is made small whatever it is told. The C and C++ libraries, which are zig's, are
+    left out: what is measured is not in them.
+    """
     ninja = [toolchain.ninja(), "-C", str(TARGET)]
     commands = subprocess.run([*ninja, "-t", "commands", "init/init"], capture_output=True, text=True, check=True)
     words = shlex.split(commands.stdout.strip().splitlines()[-1])
-    words[words.index("-o") + 1] = str(output)
+    objects = [word for word in words if word.endswith(".o") and word != "-o"]
+    archives = [word for word in words if word.endswith(".a")]
     done = subprocess.run(
-        [word for word in words if word != "-s"], cwd=TARGET, capture_output=True, text=True, check=False,
-        env={**os.environ, **toolchain.zig_environment()},
+        ["ld", "--gc-sections", "-e", "main", "--unresolved-symbols=ignore-all", "-o", str(output), *objects,
+         "--start-group", *archives, "--end-group"],
+        cwd=TARGET, capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:
         raise TholeError(f"init does not link with its symbols: {done.stderr.strip()[-1000:]}", "./thole build")
