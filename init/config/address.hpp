@@ -14,7 +14,7 @@
 namespace thole {
 
 struct Address {
-    int family = AF_INET;
+    sa_family_t family = AF_INET;
     std::array<unsigned char, 16> bytes{};  // network order; an IPv4 address takes the first four
 
     [[nodiscard]] std::size_t size() const { return family == AF_INET ? 4 : 16; }

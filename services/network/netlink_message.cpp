@@ -19,7 +19,7 @@ void NetlinkRequest::put_address(std::uint16_t type, const Address& address) {
     mnl_attr_put(header_, type, address.size(), address.bytes.data());
 }
 
-std::optional<Address> Attribute::address(int family) const {
+std::optional<Address> Attribute::address(sa_family_t family) const {
     Address address{family, {}};
     if ((family != AF_INET && family != AF_INET6) || value.size() != address.size()) {
         return std::nullopt;

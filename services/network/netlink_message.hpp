@@ -64,7 +64,7 @@ struct Attribute {
         return read;
     }
 
-    [[nodiscard]] std::optional<Address> address(int family) const;
+    [[nodiscard]] std::optional<Address> address(sa_family_t family) const;
 
     /// Up to the first NUL.
     [[nodiscard]] std::string_view text() const;

@@ -48,7 +48,7 @@ Result<std::optional<RouteMessage>> parse_route_message(const nlmsghdr& message)
         parts->extra.rtm_dst_len > bits_of(parts->extra.rtm_family)) {
         return std::nullopt;
     }
-    const int family = parts->extra.rtm_family;
+    const sa_family_t family = parts->extra.rtm_family;
     RouteMessage read;
     read.route.destination = {{family, {}}, parts->extra.rtm_dst_len};
     read.route.protocol = parts->extra.rtm_protocol;
@@ -108,7 +108,7 @@ Result<std::optional<InterfaceAddress>> parse_interface_address(const nlmsghdr& 
         parts->extra.ifa_prefixlen > bits_of(parts->extra.ifa_family)) {
         return std::nullopt;
     }
-    const int family = parts->extra.ifa_family;
+    const sa_family_t family = parts->extra.ifa_family;
     std::uint32_t flags = parts->extra.ifa_flags;
     std::optional<Address> local;
     std::optional<Address> other;

@@ -6,6 +6,7 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <initializer_list>
 #include <optional>
 #include <span>
@@ -45,7 +46,11 @@ class Secret {
 struct PublicKey {
     Block bytes{};
 
-    friend auto operator<=>(const PublicKey&, const PublicKey&) = default;
+    friend bool operator==(const PublicKey& left, const PublicKey& right) { return (left <=> right) == 0; }
+    // Not the default one, which is a loop at each place.
+    friend std::strong_ordering operator<=>(const PublicKey& left, const PublicKey& right) {
+        return std::memcmp(left.bytes.data(), right.bytes.data(), left.bytes.size()) <=> 0;
+    }
 };
 
 class PrivateKey : public Secret {

@@ -64,7 +64,7 @@ std::optional<std::uint64_t> read_time(NetlinkBytes value) {
 
 std::optional<Network> read_allowed(NetlinkBytes content) {
     Attributes attributes(content);
-    int family = AF_UNSPEC;
+    sa_family_t family = AF_UNSPEC;
     std::optional<std::uint8_t> prefix;
     NetlinkBytes address;
     while (const auto attribute = attributes.next()) {

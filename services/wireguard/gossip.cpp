@@ -32,10 +32,12 @@ struct Listed {
     std::uint32_t check = 0;
 
     [[nodiscard]] bool newer_than(const Member& member) const {
-        return version != member.record.version ? version > member.record.version : check > short_check(member);
+        const Version known = member.record().version();
+        return version != known ? version > known : check > short_check(member);
     }
     [[nodiscard]] bool older_than(const Member& member) const {
-        return version != member.record.version ? version < member.record.version : check < short_check(member);
+        const Version known = member.record().version();
+        return version != known ? version < known : check < short_check(member);
     }
 };
 
@@ -52,7 +54,7 @@ struct VersionList {
 
     /// Whether the sender has this record, or a newer one.
     [[nodiscard]] bool has(const Member& member) const {
-        const std::uint64_t prefix = key_prefix(member.record.key);
+        const std::uint64_t prefix = key_prefix(member.key());
         const auto entry = std::ranges::find(all(), prefix, &Listed::prefix);
         return entry != all().end() && !entry->older_than(member);
     }
@@ -110,9 +112,8 @@ class Answer {
     }
 
     void add_record(const Member& member, Instant now) {
-        const EncodedRecord record = encoded(member.record);
-        if (Writer* const out = room(kRecordHead + record.size)) {
-            write(*out, record, member, now);
+        if (Writer* const out = room(kRecordHead + member.content().size())) {
+            write(*out, member, now);
         }
     }
 
@@ -125,7 +126,7 @@ class Answer {
         }
     }
 
-    void add_versions(const KeyRange& range, std::span<const std::unique_ptr<Member>> members) {
+    void add_versions(const KeyRange& range, std::span<const MemberPointer> members) {
         Writer* const out = room(kRangeHead + members.size() * kVersionSize);
         if (out == nullptr) {
             return;
@@ -134,18 +135,19 @@ class Answer {
         out->number(range.prefix, 8);
         out->number(members.size(), 1);
         for (const auto& member : members) {
-            out->number(key_prefix(member->record.key), 8);
-            out->number(member->record.version.epoch, 4);
-            out->number(member->record.version.sequence, 4);
+            const Version version = member->record().version();
+            out->number(key_prefix(member->key()), 8);
+            out->number(version.epoch, 4);
+            out->number(version.sequence, 4);
             out->number(short_check(*member), 4);
         }
     }
 
-    static void write(Writer& out, const EncodedRecord& record, const Member& member, Instant now) {
+    static void write(Writer& out, const Member& member, Instant now) {
         // Rounded up, so that handing it on never makes it younger.
         out.number(static_cast<std::uint64_t>((now - member.issued).count() + 999) / 1000, 4);
-        out.number(record.size, 2);
-        out.bytes(record.content());
+        out.number(member.content().size(), 2);
+        out.bytes(member.content());
     }
 
    private:
@@ -238,14 +240,13 @@ void Gossip::tell_news(Instant now) {
         if (member.news == 0) {
             continue;
         }
-        const EncodedRecord record = encoded(member.record);
-        if (out.left() < kRecordHead + record.size) {
+        if (out.left() < kRecordHead + member.content().size()) {
             tell_two(out);
             ++messages;
             out = Writer(buffer);
             begin(out, MessageKind::news);
         }
-        Answer::write(out, record, member, now);
+        Answer::write(out, member, now);
         member.news = static_cast<std::uint8_t>(member.news - std::min(member.news, kPeersTold));
         more = more || member.news > 0;
     }
@@ -333,9 +334,9 @@ bool Gossip::on_digests(const PublicKey& from, Reader& in) {
             versions.add_versions(range, members_.in(range).first(std::min<std::size_t>(ours.count, kListed)));
             continue;
         }
+        const auto parts = members_.part_digests(range);
         for (unsigned digit = 0; digit < 16; ++digit) {
-            const KeyRange part = range.part(digit);
-            digests.add_digest(part, members_.digest(part));
+            digests.add_digest(range.part(digit), parts[digit]);
         }
     }
     if (!differs) {

@@ -17,7 +17,6 @@
 #pragma once
 
 #include <algorithm>
-#include <limits>
 
 #include "members.hpp"
 
@@ -61,8 +60,6 @@ class Tunnel {
 
     virtual std::uint32_t random() = 0;
 };
-
-inline constexpr Instant kNever{std::numeric_limits<std::int64_t>::max()};
 
 /// Figures for metrics.
 struct GossipCounts {

@@ -3,13 +3,9 @@
 #pragma once
 
 #include <chrono>
-#include <memory>
-#include <span>
-#include <vector>
 
 #include "addresses.hpp"
-#include "os/clock.hpp"
-#include "record.hpp"
+#include "member.hpp"
 
 namespace thole::mesh {
 
@@ -27,16 +23,6 @@ inline constexpr milliseconds kStale = hours(4);
 inline constexpr milliseconds kExpiry = hours(7 * 24);
 /// How long a tombstone is kept: longer than any record that it must outlive.
 inline constexpr milliseconds kBurial = hours(8 * 24);
-
-struct Member {
-    NodeRecord record;
-    std::uint64_t check = 0;   // of the record's encoded form
-    Instant issued;            // when its owner wrote it, by this node's clock
-    std::uint8_t news = 0;     // how often it will still be told without being asked
-    bool has_address = false;  // the record's IPv4 address is the node's; else somebody else has it
-
-    [[nodiscard]] bool present() const { return !record.forgotten && !record.left; }
-};
 
 /// A part of the space of keys: those whose first `digits` hexadecimal digits are those of `prefix`.
 struct KeyRange {
@@ -73,21 +59,23 @@ class Liveness {
 
 class Members {
    public:
-    Members(const Ranges& ranges, Liveness& liveness) : ranges_(ranges), liveness_(liveness) {}
+    Members(const Ranges& ranges, Liveness& liveness);
 
     /// Takes an encoded record in, `age` after its owner wrote it, where it is newer than what is known.
     Merge merge(Bytes content, milliseconds age, Instant now);
 
     /// Takes what this node itself says: its own record, or a tombstone.
-    const Member& put(NodeRecord record, Instant now);
+    const Member& put(const NodeRecord& record, Instant now);
 
     [[nodiscard]] Member* find(const PublicKey& key) const;
     [[nodiscard]] Member* find_prefix(std::uint64_t prefix) const;
 
     /// By their keys' order.
-    [[nodiscard]] std::span<const std::unique_ptr<Member>> all() const { return members_; }
-    [[nodiscard]] std::span<const std::unique_ptr<Member>> in(const KeyRange& range) const;
+    [[nodiscard]] std::span<const MemberPointer> all() const { return members_; }
+    [[nodiscard]] std::span<const MemberPointer> in(const KeyRange& range) const;
     [[nodiscard]] RangeDigest digest(const KeyRange& range) const;
+    /// Of the sixteen parts of a range.
+    [[nodiscard]] std::array<RangeDigest, 16> part_digests(const KeyRange& range) const;
 
     /// Drops what is too old, but not `self`. Returns whether there was any.
     bool expire(const PublicKey& self, Instant now);
@@ -98,6 +86,9 @@ class Members {
 
     /// Who goes before all others that claim the address, whether or not it has it yet; null: nobody claims it.
     [[nodiscard]] Member* first_claimant(const Address& address, Instant now) const;
+
+    /// The member that has the address; null: nobody, so far.
+    [[nodiscard]] Member* holder(const Address& address) const;
 
     /// The member that a name stands for. Others of that name have it with digits of their key behind: unique_name().
     [[nodiscard]] const Member* named(std::string_view name, Instant now) const;
@@ -113,14 +104,20 @@ class Members {
 
    private:
     [[nodiscard]] std::size_t position(const PublicKey& key) const;
-    Member& insert(NodeRecord record, std::uint64_t check, Instant issued, Instant now);
+    Member& insert(Bytes content, std::uint64_t check, Instant issued, Instant now);
+    void add(Member& member);
+    void remove(const Member& member);
+    void make_room();
     void give_address(Member& member, bool has);
     [[nodiscard]] std::string_view reason_to_refuse(const NodeRecord& record) const;
     [[nodiscard]] static Claim claim_of(const Member& member, const Member& other, Instant now);
 
     Ranges ranges_;
     Liveness& liveness_;
-    std::vector<std::unique_ptr<Member>> members_;
+    std::vector<MemberPointer> members_;  // by their keys' order
+    Chains by_address_;                   // of those that are present
+    Chains by_name_;
+    RangeDigest all_;
     std::string_view last_refusal_;
     std::uint64_t address_changes_ = 0;
 };

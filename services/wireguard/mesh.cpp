@@ -95,15 +95,12 @@ Instant Mesh::next_deadline() const { return std::min(next_tick_, gossip_.next_d
 void Mesh::stir() { next_tick_ = std::min(next_tick_, now_ + kTick); }
 
 Instant Mesh::next_work(Instant now) const {
-    Instant next = std::min(next_upkeep_, next_renewal_);
-    if (state_.settled == 0) {
-        next = now;
+    if (state_.settled == 0 || candidates_ > 0) {
+        return now;
     }
+    Instant next = std::min({next_upkeep_, next_renewal_, next_search_});
     for (const Seed& seed : seeds_) {
         next = forgotten_ || left_ ? next : std::min(next, seed.next);
-    }
-    for (const auto& peer : peers_) {
-        next = std::min({next, peer->paths.next_try(), peer->candidate_until.value_or(kNever)});
     }
     return next;
 }
@@ -148,7 +145,7 @@ bool Mesh::forget(const PublicKey& key, Instant now) {
     grave.version = kForgotten;
     grave.forgotten = true;
     grave.forgotten_by = settings_.key;
-    on_record(members_.put(std::move(grave), now));
+    on_record(members_.put(grave, now));
     gossip_.wake(now);
     return true;
 }
@@ -164,7 +161,7 @@ bool Mesh::admits(const RecordHead& head, Bytes content) {
         // again, and newer still.
         version_ = {head.version.epoch + 1, 0};
         answer_back_ = true;
-    } else if (head.version == version_ && !std::ranges::equal(content, encoded(self().record).content())) {
+    } else if (head.version == version_ && !std::ranges::equal(content, self().content())) {
         // The same for a boot that counts as an earlier one did.
         answer_back_ = true;
     }
@@ -172,18 +169,20 @@ bool Mesh::admits(const RecordHead& head, Bytes content) {
 }
 
 void Mesh::on_record(const Member& member) {
-    const NodeRecord& record = member.record;
+    const PublicKey key = member.key();
+    newest_secret_ = std::max(newest_secret_, member.record().secret());
     if (!member.present()) {
-        remove_peer(record.key);
+        remove_peer(key);
         return;
     }
-    Peer& peer = add_peer(record.key);
-    if (peer.candidate_until) {
-        peer.candidate_until.reset();
+    Peer& peer = add_peer(key);
+    if (peer.candidate_until != kNever) {
+        peer.candidate_until = kNever;
         --candidates_;
     }
-    peer.paths.set_known(record.endpoints, forbidden(), now_);
-    world_.on_peer_changed(record.key);
+    peer.paths.set_known(member.read().endpoints, forbidden(), now_);
+    search_soon(peer);
+    world_.on_peer_changed(key);
 }
 
 }  // namespace thole::mesh

@@ -124,7 +124,7 @@ class Mesh : private Tunnel, private Liveness {
         PublicKey key;
         Address ipv6;  // worked out once: it takes a hash
         Paths paths;
-        std::optional<Instant> candidate_until;  // nothing: it is a member
+        Instant candidate_until = kNever;  // kNever: it is a member
     };
     struct Seed {
         Endpoint where;
@@ -174,6 +174,10 @@ class Mesh : private Tunnel, private Liveness {
     Peer& add_peer(const PublicKey& key);
     void remove_peer(const PublicKey& key);
     void drop_expired();
+    void drop_candidates(Instant now);
+    /// The peer's path is, or may be, to be searched for earlier than was thought.
+    void search_soon(const Peer& peer);
+    void search_peers(Instant now);
     void tick_peers(Instant now);
     void ask_for_help();
     bool on_ask(const PublicKey& from, Reader& in, Instant now);
@@ -199,6 +203,7 @@ class Mesh : private Tunnel, private Liveness {
     std::size_t working_peers_ = 0;
     std::uint64_t address_changes_ = 0;  // those that the world was told of
     std::uint32_t hello_counter_ = 0;
+    SecretVersion newest_secret_;  // that any member had
     NodeState state_;
     Version version_;
     Instant claimed_;  // when the address was chosen
@@ -208,7 +213,8 @@ class Mesh : private Tunnel, private Liveness {
     Instant next_greeting_;
     Instant next_hurry_;
     Instant next_tick_;
-    bool agreed_ = false;  // since then some peer knew no more than this node
+    Instant next_search_ = kNever;  // when an endpoint is to be tried, or earlier
+    bool agreed_ = false;           // since then some peer knew no more than this node
     bool answer_back_ = false;
     bool left_ = false;
     bool forgotten_ = false;

@@ -31,7 +31,7 @@ void Mesh::publish(Instant now) {
     record.roles = settings_.roles;
     record.pods = settings_.pods;
     record.endpoints = settings_.endpoints;
-    members_.put(std::move(record), now);
+    members_.put(record, now);
     gossip_.wake(now);
     answer_back_ = false;
     // Not all at once after a power cut of the whole cluster: nine to eleven tenths of the time.
@@ -40,7 +40,7 @@ void Mesh::publish(Instant now) {
 }
 
 void Mesh::tick_claim(Instant now) {
-    const bool lost = members_.first_claimant(self().record.ipv4, now) != &self() && !left_;
+    const bool lost = members_.first_claimant(self().record().ipv4(), now) != &self() && !left_;
     refused_address_ = lost && settings_.fixed_ipv4.has_value();
     if (lost && (!refused_address_ || state_.settled != 0)) {
         lose_claim(now);
@@ -65,10 +65,9 @@ void Mesh::lose_claim(Instant now) {
 }
 
 bool Mesh::may_settle(Instant now) const {
-    for (const auto& member : members_.all()) {
-        if (member->has_address && member.get() != &self() && member->record.ipv4 == self().record.ipv4) {
-            return false;
-        }
+    const Member* const holder = members_.holder(self().record().ipv4());
+    if (holder != nullptr && holder != &self()) {
+        return false;
     }
     const bool alone = members_.all().size() == 1;
     return now - claimed_ >= (alone ? kSettleAlone : kSettle) && (alone || agreed_);

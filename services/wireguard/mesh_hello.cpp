@@ -53,7 +53,7 @@ void Mesh::send_hello(const Endpoint& to, HelloKind kind, const Challenge& echo,
     hello.challenge = gate_.challenge(to, now);
     hello.echo = echo;
     hello.port = settings_.port;
-    hello.ipv4 = self().record.ipv4;
+    hello.ipv4 = self().record().ipv4();
     if (kind != HelloKind::ask) {
         hello.seen = to;
     }
@@ -89,7 +89,7 @@ void Mesh::on_outside(const Endpoint& from, Bytes datagram, Instant now) {
     }
     const Hello& hello = opened->hello;
     const Member* const member = members_.find(hello.key);
-    if (member != nullptr && member->record.forgotten) {
+    if (member != nullptr && member->record().forgotten()) {
         ++hello_counts_.strange;
         return;
     }
@@ -133,6 +133,7 @@ void Mesh::meet(const Hello& hello, const Endpoint& from, Instant now) {
     }
     peer->paths.add_observed({from.address, hello.port}, forbidden(), now);
     peer->paths.hurry(now, milliseconds(0));
+    search_soon(*peer);
     next_tick_ = now;
 }
 

@@ -51,7 +51,7 @@ void Mesh::remove_peer(const PublicKey& key) {
     if (at == peers_.size() || peers_[at]->key != key) {
         return;
     }
-    candidates_ -= peers_[at]->candidate_until ? 1 : 0;
+    candidates_ -= peers_[at]->candidate_until != kNever ? 1 : 0;
     working_peers_ -= peers_[at]->paths.working() ? 1 : 0;
     peers_.erase(peers_.begin() + static_cast<std::ptrdiff_t>(at));
     world_.on_peer_changed(key);
@@ -61,7 +61,7 @@ void Mesh::remove_peer(const PublicKey& key) {
 void Mesh::drop_expired() {
     for (std::size_t index = peers_.size(); index-- > 0;) {
         const PublicKey key = peers_[index]->key;
-        if (!peers_[index]->candidate_until && members_.find(key) == nullptr) {
+        if (peers_[index]->candidate_until == kNever && members_.find(key) == nullptr) {
             remove_peer(key);
         }
     }
@@ -115,17 +115,18 @@ void Mesh::on_status(const PublicKey& key, const PathStatus& status, Instant now
         return;
     }
     const bool worked = peer->paths.working();
-    const bool lost_before = peer->paths.last_handshake().has_value();
+    const bool lost_before = peer->paths.last_handshake() != kNever;
     const bool found = peer->paths.on_status(status, forbidden(), now);
     working_peers_ += peer->paths.working() ? 1 : 0;
     working_peers_ -= worked ? 1 : 0;
     if (worked != peer->paths.working()) {
+        search_soon(*peer);
         stir();
     }
     if (!found) {
         return;
     }
-    if (now >= next_greeting_ || peer->candidate_until) {
+    if (now >= next_greeting_ || peer->candidate_until != kNever) {
         next_greeting_ = now + kGreetingPause;
         gossip_.compare_with(key);
     }
@@ -134,30 +135,50 @@ void Mesh::on_status(const PublicKey& key, const PathStatus& status, Instant now
         // Where one comes back others may: a network that was parted is whole again.
         for (const auto& other : peers_) {
             other->paths.hurry(now, milliseconds(random() % static_cast<std::uint32_t>(kHurry.count())));
+            search_soon(*other);
         }
     }
 }
 
-void Mesh::tick_peers(Instant now) {
-    for (std::size_t index = peers_.size(); index-- > 0;) {
+void Mesh::search_soon(const Peer& peer) { next_search_ = std::min(next_search_, peer.paths.next_try()); }
+
+void Mesh::drop_candidates(Instant now) {
+    for (std::size_t index = peers_.size(); index-- > 0 && candidates_ > 0;) {
         const Peer& peer = *peers_[index];
-        if (peer.candidate_until && now >= *peer.candidate_until) {
+        if (now >= peer.candidate_until) {
             remove_peer(PublicKey(peer.key));
         }
     }
+}
+
+/// Tries the endpoints that are due, and notes when the next will be.
+void Mesh::search_peers(Instant now) {
+    if (now < next_search_) {
+        return;
+    }
+    next_search_ = kNever;
     std::size_t tries = 0;
     const std::size_t count = peers_.size();
-    for (std::size_t step = 0; step < count && tries < kMostTries; ++step) {
+    for (std::size_t step = 0; step < count; ++step) {
+        if (tries == kMostTries) {
+            next_search_ = now;
+            return;
+        }
         turn_ = turn_ + 1 < count ? turn_ + 1 : 0;
         Peer& peer = *peers_[turn_];
-        if (now < peer.paths.next_try()) {
-            continue;
+        if (now >= peer.paths.next_try()) {
+            if (const auto endpoint = peer.paths.tick(now, random())) {
+                world_.try_endpoint(peer.key, *endpoint);
+                ++tries;
+            }
         }
-        if (const auto endpoint = peer.paths.tick(now, random())) {
-            world_.try_endpoint(peer.key, *endpoint);
-            ++tries;
-        }
+        search_soon(peer);
     }
+}
+
+void Mesh::tick_peers(Instant now) {
+    drop_candidates(now);
+    search_peers(now);
     if (now >= next_help_) {
         next_help_ = now + kHelpPause;
         ask_for_help();
@@ -166,7 +187,7 @@ void Mesh::tick_peers(Instant now) {
 }
 
 void Mesh::ask_for_help() {
-    const PublicKey* const helper = any_peer();
+    const PublicKey* const helper = working_peers_ < peers_.size() ? any_peer() : nullptr;
     if (helper == nullptr) {
         return;
     }
@@ -191,7 +212,7 @@ void Mesh::tell_observed(const PublicKey& to, const Peer& about, Instant now) {
     std::array<std::uint8_t, 48> buffer;
     Writer out(buffer);
     gossip_.begin(out, MessageKind::observed);
-    const milliseconds age = now - about.paths.last_handshake().value_or(now);
+    const milliseconds age = now - about.paths.last_handshake();  // it works, so there was one
     out.number(key_prefix(about.key), 8);
     out.number(static_cast<std::uint64_t>(std::min<std::int64_t>(age.count() / 1000, 0xFFFF)), 2);
     out.endpoint(*about.paths.current());
@@ -206,7 +227,7 @@ bool Mesh::on_ask(const PublicKey& from, Reader& in, Instant now) {
         if (in.failed()) {
             return false;
         }
-        const Peer* const wanted = member != nullptr ? find_peer(member->record.key) : nullptr;
+        const Peer* const wanted = member != nullptr ? find_peer(member->key()) : nullptr;
         if (wanted != nullptr && wanted != asking && wanted->paths.working()) {
             tell_observed(from, *wanted, now);
             tell_observed(wanted->key, *asking, now);
@@ -224,9 +245,10 @@ bool Mesh::on_observed(Reader& in, Instant now) {
             return false;
         }
         const Member* const member = members_.find_prefix(prefix);
-        Peer* const peer = member != nullptr ? find_peer(member->record.key) : nullptr;
+        Peer* const peer = member != nullptr ? find_peer(member->key()) : nullptr;
         if (peer != nullptr && !peer->paths.working()) {
             peer->paths.add_observed(endpoint, forbidden(), now);
+            search_soon(*peer);
         }
     }
     return true;
@@ -239,7 +261,7 @@ PeerSetup Mesh::wanted_of(const Peer& peer) const {
     wanted.ipv6 = peer.ipv6;
     const Member* const member = members_.find(peer.key);
     if (member != nullptr && member->has_address) {
-        wanted.ipv4 = member->record.ipv4;
+        wanted.ipv4 = member->record().ipv4();
     }
     if (behind_nat_) {
         wanted.keepalive = kKeepalive;

@@ -22,19 +22,19 @@ void Mesh::take_secret(const ClusterSecret& secret, const SecretVersion& version
 void Mesh::rotate_secret(const ClusterSecret& secret, Instant now) {
     now_ = now;
     stir();
-    SecretVersion newest = settings_.secret;
-    for (const auto& member : members_.all()) {
-        newest = std::max(newest, member->record.secret);
-    }
+    const SecretVersion newest = std::max(newest_secret_, settings_.secret);
     take_secret(secret, {newest.generation + 1, check_of(secret)}, now);
 }
 
 /// One member at a time; the next try may find another.
 void Mesh::ask_for_secret() {
+    if (newest_secret_ <= settings_.secret) {
+        return;
+    }
     const Member* newest = nullptr;
     for (const auto& member : members_.all()) {
-        const SecretVersion& known = newest != nullptr ? newest->record.secret : settings_.secret;
-        if (member->present() && member->record.secret > known && reaches(member->record.key)) {
+        const SecretVersion& known = newest != nullptr ? newest->record().secret() : settings_.secret;
+        if (member->present() && member->record().secret() > known && reaches(member->key())) {
             newest = member.get();
         }
     }
@@ -42,7 +42,7 @@ void Mesh::ask_for_secret() {
         std::array<std::uint8_t, 8> buffer;
         Writer out(buffer);
         gossip_.begin(out, MessageKind::want_secret);
-        world_.send_inside(newest->record.key, out.written());
+        world_.send_inside(newest->key(), out.written());
     }
 }
 
@@ -66,7 +66,7 @@ void Mesh::on_secret_message(const PublicKey& from, Reader& in, Instant now) {
     const ClusterSecret secret(in.block());
     const Member* const member = members_.find(from);
     const SecretVersion version{generation, check_of(secret)};
-    if (in.complete() && member != nullptr && member->record.secret == version && version > settings_.secret) {
+    if (in.complete() && member != nullptr && member->record().secret() == version && version > settings_.secret) {
         take_secret(secret, version, now);
     }
 }

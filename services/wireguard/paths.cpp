@@ -1,7 +1,6 @@
 #include "paths.hpp"
 
 #include <algorithm>
-#include <limits>
 
 namespace thole::mesh {
 
@@ -31,12 +30,18 @@ bool Forbidden::forbids(const Endpoint& endpoint) const {
     return std::ranges::any_of(own, [&](const KnownEndpoint& one) { return one.where == endpoint; });
 }
 
+bool Paths::lists(const Endpoint& endpoint) const {
+    return std::ranges::find(list(), endpoint, &KnownEndpoint::where) != list().end();
+}
+
+/// The list is as long as it must be: there may be thousands of peers, and most have one endpoint.
 void Paths::add(const KnownEndpoint& endpoint) {
-    const bool known = std::ranges::any_of(std::span(list_).first(count_),
-                                           [&](const KnownEndpoint& one) { return one.where == endpoint.where; });
-    if (known || count_ == kMost) {
+    if (lists(endpoint.where) || count_ == kMost) {
         return;
     }
+    auto longer = std::make_unique<KnownEndpoint[]>(count_ + std::size_t{1});
+    std::ranges::copy(list(), longer.get());
+    list_ = std::move(longer);
     std::size_t at = count_++;
     for (; at > 0 && rank(list_[at - 1].kind) > rank(endpoint.kind); --at) {
         list_[at] = list_[at - 1];
@@ -45,17 +50,17 @@ void Paths::add(const KnownEndpoint& endpoint) {
 }
 
 void Paths::remove(std::size_t index) {
-    std::copy(list_.begin() + static_cast<std::ptrdiff_t>(index) + 1, list_.begin() + count_,
-              list_.begin() + static_cast<std::ptrdiff_t>(index));
+    std::ranges::copy(list().subspan(index + 1), list_.get() + index);
     --count_;
 }
 
 void Paths::set_known(std::span<const KnownEndpoint> known, const Forbidden& forbidden, Instant now) {
-    const auto before = list_;
-    const std::size_t count_before = count_;
-    for (std::size_t index = count_; index-- > 0;) {
-        if (list_[index].kind != EndpointKind::observed) {
-            remove(index);
+    const auto before_list = std::move(list_);
+    const std::span<const KnownEndpoint> before(before_list.get(), count_);
+    count_ = 0;
+    for (const KnownEndpoint& endpoint : before) {
+        if (endpoint.kind == EndpointKind::observed) {
+            add(endpoint);
         }
     }
     for (const KnownEndpoint& endpoint : known) {
@@ -63,13 +68,13 @@ void Paths::set_known(std::span<const KnownEndpoint> known, const Forbidden& for
             add(endpoint);
         }
     }
-    if (count_ != count_before || list_ != before) {
+    if (!std::ranges::equal(list(), before)) {
         hurry(now, milliseconds(0));
     }
 }
 
 void Paths::add_observed(const Endpoint& endpoint, const Forbidden& forbidden, Instant now) {
-    if (forbidden.forbids(endpoint)) {
+    if (forbidden.forbids(endpoint) || lists(endpoint)) {
         return;
     }
     std::size_t observed = 0;
@@ -80,10 +85,6 @@ void Paths::add_observed(const Endpoint& endpoint, const Forbidden& forbidden, I
             oldest = std::min(oldest, index);
         }
     }
-    if (std::ranges::any_of(std::span(list_).first(count_),
-                            [&](const KnownEndpoint& one) { return one.where == endpoint; })) {
-        return;
-    }
     if (observed == kMostObserved) {
         remove(oldest);
     }
@@ -93,7 +94,7 @@ void Paths::add_observed(const Endpoint& endpoint, const Forbidden& forbidden, I
 
 void Paths::search(Instant now) {
     working_ = false;
-    unanswered_since_.reset();
+    unanswered_since_ = kNever;
     searching_since_ = now;
     next_try_ = now;
     next_ = count_;
@@ -108,8 +109,8 @@ void Paths::hurry(Instant now, milliseconds within) {
 
 void Paths::note_traffic(const PathStatus& status, Instant now) {
     if (status.received != received_) {
-        unanswered_since_.reset();
-    } else if (status.sent != sent_ && !unanswered_since_) {
+        unanswered_since_ = kNever;
+    } else if (status.sent != sent_ && unanswered_since_ == kNever) {
         unanswered_since_ = now;
     }
     sent_ = status.sent;
@@ -119,19 +120,19 @@ void Paths::note_traffic(const PathStatus& status, Instant now) {
 bool Paths::on_status(const PathStatus& status, const Forbidden& forbidden, Instant now) {
     note_traffic(status, now);
     const bool allowed = !forbidden.forbids(status.endpoint);
-    if (allowed && status.handshake && (!last_handshake_ || *status.handshake > *last_handshake_)) {
+    if (allowed && status.handshake && (last_handshake_ == kNever || *status.handshake > last_handshake_)) {
         const bool found = !working_;
-        last_handshake_ = status.handshake;
+        last_handshake_ = *status.handshake;
         working_ = true;
         help_ = false;
         current_ = last_good_ = status.endpoint;
-        unanswered_since_.reset();
+        unanswered_since_ = kNever;
         return found;
     }
     if (!working_) {
         return false;
     }
-    if (!allowed || (unanswered_since_ && now - *unanswered_since_ >= kSilence)) {
+    if (!allowed || now - unanswered_since_ >= kSilence) {
         search(now);
         return false;
     }
@@ -169,7 +170,5 @@ bool Paths::needs_help() {
     help_ = false;
     return answer;
 }
-
-Instant Paths::next_try() const { return working_ ? Instant{std::numeric_limits<std::int64_t>::max()} : next_try_; }
 
 }  // namespace thole::mesh

@@ -1,5 +1,5 @@
 // Which of a peer's endpoints WireGuard sends to. A path that works is never left for another; one that does not is
-// looked for among all endpoints, in turn and for ever. Constant memory a peer.
+// looked for among all endpoints, in turn and for ever. Little memory a peer, and never more than for eight endpoints.
 //
 //   searching ── a handshake ──▶ working ── 15 s without an answer, or an endpoint that may not be ──▶ searching
 //
@@ -8,6 +8,7 @@
 // well.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <span>
 
@@ -56,28 +57,31 @@ class Paths {
 
     /// Where packets go: what works, or what is tried now.
     [[nodiscard]] const std::optional<Endpoint>& current() const { return current_; }
-    [[nodiscard]] const std::optional<Instant>& last_handshake() const { return last_handshake_; }
+    /// kNever: there was none.
+    [[nodiscard]] Instant last_handshake() const { return last_handshake_; }
     /// When tick() has something to do; kNever while the path works.
-    [[nodiscard]] Instant next_try() const;
+    [[nodiscard]] Instant next_try() const { return working_ ? kNever : next_try_; }
 
    private:
     static constexpr std::size_t kMostObserved = 2;
     static constexpr std::size_t kMost = kMostEndpoints + kMostObserved;
 
     void search(Instant now);
+    [[nodiscard]] std::span<KnownEndpoint> list() const { return {list_.get(), count_}; }
+    [[nodiscard]] bool lists(const Endpoint& endpoint) const;
     void add(const KnownEndpoint& endpoint);
     void remove(std::size_t index);
     void note_traffic(const PathStatus& status, Instant now);
 
-    std::array<KnownEndpoint, kMost> list_{};  // fixed, observed, local
+    std::unique_ptr<KnownEndpoint[]> list_;  // fixed, observed, local
     std::uint8_t count_ = 0;
     std::uint8_t next_ = 0;  // in the list; the one behind its end is what worked last
     bool working_ = false;
     bool help_ = false;
     std::optional<Endpoint> current_;
     std::optional<Endpoint> last_good_;
-    std::optional<Instant> last_handshake_;
-    std::optional<Instant> unanswered_since_;
+    Instant last_handshake_ = kNever;
+    Instant unanswered_since_ = kNever;
     std::uint64_t sent_ = 0;
     std::uint64_t received_ = 0;
     Instant searching_since_;

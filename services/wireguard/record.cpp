@@ -16,6 +16,15 @@ constexpr std::uint8_t kLeft = 1;
 constexpr std::uint8_t kFixed = 2;
 constexpr std::uint8_t kSecretChanged = 4;  // the secret's version follows the port
 
+// Where the parts begin.
+constexpr std::size_t kKeyAt = 1;
+constexpr std::size_t kVersionAt = 33;
+constexpr std::size_t kFlagsAt = 41;
+constexpr std::size_t kSettledAt = 43;
+constexpr std::size_t kIpv4At = 51;
+constexpr std::size_t kSecretAt = 57;
+constexpr std::size_t kSecretSize = 8;
+
 /// Lower-case words of letters, digits, hyphens and underscores with one blank between.
 bool is_roles(std::string_view text) {
     if (text.size() > kLongestRoles) {
@@ -80,8 +89,6 @@ bool read_body(Reader& in, NodeRecord& record) {
     return good;
 }
 
-std::unexpected<Error> bad_record() { return failure("is no record of a node"); }
-
 }  // namespace
 
 void write_record(Writer& out, const NodeRecord& record) {
@@ -118,7 +125,7 @@ void write_record(Writer& out, const NodeRecord& record) {
     }
 }
 
-Result<RecordHead> read_head(Bytes content) {
+std::optional<RecordHead> read_head(Bytes content) {
     Reader in(content);
     const std::uint64_t kind = in.number(1);
     RecordHead head{{in.block()}, kForgotten};
@@ -128,15 +135,15 @@ Result<RecordHead> read_head(Bytes content) {
     }
     const bool good = kind == kTombstone || (kind == kRecord && head.version < kForgotten);
     if (in.failed() || !good) {
-        return bad_record();
+        return std::nullopt;
     }
     return head;
 }
 
-Result<NodeRecord> read_record(Bytes content) {
+std::optional<NodeRecord> read_record(Bytes content) {
     const auto head = read_head(content);
     if (!head || content.size() > kLongestRecord) {
-        return bad_record();
+        return std::nullopt;
     }
     Reader in(content);
     NodeRecord record;
@@ -148,13 +155,55 @@ Result<NodeRecord> read_record(Bytes content) {
     } else {
         in.bytes(8);
         if (!read_body(in, record)) {
-            return bad_record();
+            return std::nullopt;
         }
     }
     if (!in.complete()) {
-        return bad_record();
+        return std::nullopt;
     }
     return record;
+}
+
+const PublicKey& RecordView::key() const { return *reinterpret_cast<const PublicKey*>(content_ + kKeyAt); }
+
+bool RecordView::forgotten() const { return content_[0] == kTombstone; }
+
+std::uint64_t RecordView::number(std::size_t at, std::size_t size) const {
+    return forgotten() ? 0 : Reader({content_ + at, size}).number(size);
+}
+
+bool RecordView::flag(std::uint8_t which) const { return (number(kFlagsAt, 1) & which) != 0; }
+
+Version RecordView::version() const {
+    return forgotten() ? kForgotten
+                       : Version{static_cast<std::uint32_t>(number(kVersionAt, 4)),
+                                 static_cast<std::uint32_t>(number(kVersionAt + 4, 4))};
+}
+
+bool RecordView::left() const { return flag(kLeft); }
+
+bool RecordView::fixed_address() const { return flag(kFixed); }
+
+std::uint64_t RecordView::settled() const { return number(kSettledAt, 8); }
+
+Address RecordView::ipv4() const {
+    Address address;
+    if (!forgotten()) {
+        std::memcpy(address.bytes.data(), content_ + kIpv4At, 4);
+    }
+    return address;
+}
+
+SecretVersion RecordView::secret() const {
+    if (!flag(kSecretChanged)) {
+        return {};
+    }
+    return {static_cast<std::uint32_t>(number(kSecretAt, 4)), static_cast<std::uint32_t>(number(kSecretAt + 4, 4))};
+}
+
+std::string_view RecordView::name() const {
+    const std::uint8_t* const text = content_ + kSecretAt + (flag(kSecretChanged) ? kSecretSize : 0);
+    return forgotten() ? std::string_view() : std::string_view(reinterpret_cast<const char*>(text + 1), *text);
 }
 
 }  // namespace thole::mesh

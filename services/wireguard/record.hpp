@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -71,14 +72,37 @@ inline constexpr std::size_t kLongestRecord = 400;
 /// Writes a record that keeps to the limits.
 void write_record(Writer& out, const NodeRecord& record);
 
-/// The record that `content` is, all of it. Only what write_record() would write is read.
-Result<NodeRecord> read_record(Bytes content);
+/// The record that `content` is, all of it. Only what write_record() would write is read; else there is nothing.
+std::optional<NodeRecord> read_record(Bytes content);
+
+/// A record in its encoded form, as read_record() takes it: each part is read from there when it is asked for.
+class RecordView {
+   public:
+    explicit RecordView(const std::uint8_t* content) : content_(content) {}
+
+    [[nodiscard]] const PublicKey& key() const;
+    [[nodiscard]] Version version() const;
+    [[nodiscard]] bool forgotten() const;
+    // Of a tombstone the rest is empty, or zero.
+    [[nodiscard]] bool left() const;
+    [[nodiscard]] bool fixed_address() const;
+    [[nodiscard]] std::uint64_t settled() const;
+    [[nodiscard]] Address ipv4() const;
+    [[nodiscard]] SecretVersion secret() const;
+    [[nodiscard]] std::string_view name() const;
+
+   private:
+    [[nodiscard]] bool flag(std::uint8_t which) const;
+    [[nodiscard]] std::uint64_t number(std::size_t at, std::size_t size) const;
+
+    const std::uint8_t* content_;
+};
 
 /// The key and version that stand at a record's head, without a look at the rest.
 struct RecordHead {
     PublicKey key;
     Version version;
 };
-Result<RecordHead> read_head(Bytes content);
+std::optional<RecordHead> read_head(Bytes content);
 
 }  // namespace thole::mesh

@@ -1,6 +1,8 @@
 // Addresses that come from keys, and who keeps one that two want.
 #include <doctest/doctest.h>
 
+#include <map>
+#include <random>
 #include <set>
 
 #include "mesh_scene.hpp"
@@ -45,6 +47,30 @@ NodeRecord fixed(std::uint32_t number, const Address& address, std::uint64_t whe
     record.fixed_address = true;
     record.ipv4 = address;
     return record;
+}
+
+/// Whether what the table knows by heart is what a look at all its members finds.
+void check_by_hand(const Members& members, Instant now) {
+    RangeDigest all;
+    std::map<std::string, std::size_t> holders;
+    for (const auto& member : members.all()) {
+        ++all.count;
+        all.digest ^= member->check;
+        holders[address_text(member->record().ipv4())] += member->has_address ? 1 : 0;
+    }
+    CHECK(members.digest({}) == all);
+    for (const auto& member : members.all()) {
+        const Address address = member->record().ipv4();
+        const Member* const holder = members.holder(address);
+        CHECK(holders[address_text(address)] == (holder != nullptr ? 1 : 0));
+        CHECK((holder == nullptr || (holder->has_address && holder->present())));
+        if (!member->present()) {
+            continue;
+        }
+        CHECK(members.first_claimant(address, now) != nullptr);
+        REQUIRE(members.named(member->record().name(), now) != nullptr);
+        CHECK(members.named(member->record().name(), now)->record().name() == member->record().name());
+    }
 }
 
 }  // namespace
@@ -133,7 +159,7 @@ TEST_CASE("claims: all nodes decide alike, in whatever order they hear") {
         merge(table.members, swapped ? older : younger, kStart);
         CHECK(table.has(low));
         CHECK_FALSE(table.has(high));
-        CHECK(table.members.first_claimant(older.ipv4, kStart)->record.key == older.key);
+        CHECK(table.members.first_claimant(older.ipv4, kStart)->key() == older.key);
         // The loser moves on.
         CHECK(merge(table.members, record_of(high, {1, 2}, 1), kStart) == Merge::changed);
         CHECK(table.has(low));
@@ -165,7 +191,7 @@ TEST_CASE("claims: a static address wins, but waits until it is free") {
     const auto derived = settled(1, 100);
     merge(table.members, derived, kStart);
     merge(table.members, fixed(2, derived.ipv4, 200), kStart);
-    CHECK(table.members.first_claimant(derived.ipv4, kStart)->record.key == public_key(2));
+    CHECK(table.members.first_claimant(derived.ipv4, kStart)->key() == public_key(2));
     CHECK(table.has(1));
     CHECK_FALSE(table.has(2));
     merge(table.members, record_of(1, {1, 2}, 1), kStart);
@@ -174,7 +200,7 @@ TEST_CASE("claims: a static address wins, but waits until it is free") {
     // A second one with the same static address is refused for good.
     merge(table.members, fixed(3, derived.ipv4, 0), kStart);
     CHECK_FALSE(table.has(3));
-    CHECK(table.members.first_claimant(derived.ipv4, kStart)->record.key == public_key(2));
+    CHECK(table.members.first_claimant(derived.ipv4, kStart)->key() == public_key(2));
 }
 
 TEST_CASE("claims: what left, was forgotten or expired holds nothing") {
@@ -213,7 +239,7 @@ TEST_CASE("names: the older has it, others have digits behind theirs") {
     merge(table.members, second, kStart);
     CHECK(table.members.unique_name(*table.members.find(second.key), kStart) == "web");
     merge(table.members, first, kStart);
-    CHECK(table.members.named("web", kStart)->record.key == first.key);
+    CHECK(table.members.named("web", kStart)->key() == first.key);
     CHECK(table.members.named("db", kStart) == nullptr);
     CHECK(table.members.unique_name(*table.members.find(first.key), kStart) == "web");
     CHECK(table.members.unique_name(*table.members.find(second.key), kStart) ==
@@ -229,11 +255,11 @@ TEST_CASE("names: a node that was made anew replaces its old self once that has 
     merge(table.members, old_self, kStart);
     const Instant soon = kStart + kStale;
     merge(table.members, new_self, soon);
-    CHECK(table.members.named("web", soon)->record.key == old_self.key);
+    CHECK(table.members.named("web", soon)->key() == old_self.key);
     CHECK(table.has(1));
     const Instant later = soon + milliseconds(1);
     table.members.decide_addresses(later);
-    CHECK(table.members.named("web", later)->record.key == new_self.key);
+    CHECK(table.members.named("web", later)->key() == new_self.key);
     CHECK(table.has(2));
     CHECK_FALSE(table.has(1));
     // A node of another name gets it neither way.
@@ -243,4 +269,35 @@ TEST_CASE("names: a node that was made anew replaces its old self once that has 
     merge(other.members, new_self, later);
     other.members.decide_addresses(later);
     CHECK(other.has(1));
+}
+
+TEST_CASE("members: what is known by heart holds through all changes") {
+    Table table;
+    std::mt19937 random(1);
+    Instant now = kStart;
+    for (std::uint32_t sequence = 1; sequence <= 600; ++sequence) {
+        now = now + std::chrono::minutes(40);
+        const std::uint32_t number = random() % 100;
+        auto record = record_of(number, {1, sequence}, static_cast<std::uint8_t>(random() % 3));
+        record.name = "node-" + std::to_string(random() % 20);
+        record.settled = random() % 3;
+        record.left = random() % 10 == 0;
+        record.fixed_address = random() % 4 == 0;
+        if (record.fixed_address) {
+            record.ipv4 = *parse_address("10.41.0." + std::to_string(2 + random() % 20));
+        }
+        merge(table.members, record, now);
+        if (random() % 50 == 0) {
+            NodeRecord grave;
+            grave.key = record.key;
+            grave.version = kForgotten;
+            grave.forgotten = true;
+            table.members.put(grave, now);
+        }
+        table.liveness.answer = random() % 2 == 0;
+        if (sequence % 20 == 0) {
+            table.members.expire(public_key(0), now);
+            check_by_hand(table.members, now);
+        }
+    }
 }

@@ -73,7 +73,7 @@ struct Cluster : Simulation {
     }
 
     [[nodiscard]] std::string address(std::size_t index) const {
-        return address_text(nodes[index]->mesh->self().record.ipv4);
+        return address_text(nodes[index]->mesh->self().record().ipv4());
     }
 
     [[nodiscard]] std::size_t different_addresses() const {

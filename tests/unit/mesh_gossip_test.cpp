@@ -165,7 +165,7 @@ TEST_CASE("news: reaches all in a few rounds, and then there is quiet") {
         room.deliver(now);
     }
     for (auto* const node : nodes) {
-        CHECK(node->members.find(public_key(0))->record.version == Version{1, 2});
+        CHECK(node->members.find(public_key(0))->record().version() == Version{1, 2});
         CHECK(std::ranges::all_of(node->members.all(), [](const auto& member) { return member->news == 0; }));
     }
 }

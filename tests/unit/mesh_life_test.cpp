@@ -58,12 +58,12 @@ TEST_CASE("a node that was made anew has its name and address back when its old 
     CHECK(anew.refused_address());
     CHECK_FALSE(anew.has_ipv4());
     const Members& seen = cluster.nodes[0]->mesh->members();
-    CHECK(seen.named("web", cluster.now)->record.key == cluster.nodes[4]->settings.key);
+    CHECK(seen.named("web", cluster.now)->key() == cluster.nodes[4]->settings.key);
     cluster.nodes[0]->mesh->forget(cluster.nodes[4]->settings.key, cluster.now);
     CHECK(cluster.run_until_converged(minutes(1)));
     CHECK(anew.has_ipv4());
     CHECK_FALSE(anew.refused_address());
-    CHECK(seen.named("web", cluster.now)->record.key == cluster.nodes[5]->settings.key);
+    CHECK(seen.named("web", cluster.now)->key() == cluster.nodes[5]->settings.key);
 }
 
 TEST_CASE("a joining node does not get an address that another has") {

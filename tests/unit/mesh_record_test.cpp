@@ -56,6 +56,26 @@ TEST_CASE("record: written and read back") {
                                       << encoded(record_of(1)).size);
 }
 
+TEST_CASE("record: read in its encoded form it says the same") {
+    NodeRecord changed = record_of(2, {7, 9});
+    changed.left = true;
+    changed.fixed_address = true;
+    changed.secret = {3, 77};
+    for (const NodeRecord& record : {record_of(1), longest_record(), changed, grave_of(3, 4)}) {
+        const auto bytes = encoded(record);
+        const RecordView view(bytes.bytes.data());
+        CHECK(view.key() == record.key);
+        CHECK(view.version() == record.version);
+        CHECK(view.forgotten() == record.forgotten);
+        CHECK(view.left() == record.left);
+        CHECK(view.fixed_address() == record.fixed_address);
+        CHECK(view.settled() == record.settled);
+        CHECK(view.ipv4() == record.ipv4);
+        CHECK(view.secret() == record.secret);
+        CHECK(view.name() == record.name);
+    }
+}
+
 TEST_CASE("record: no length but its own, no bit that means nothing") {
     const auto bytes = encoded(longest_record());
     for (std::size_t length = 0; length < bytes.size; ++length) {
@@ -106,7 +126,7 @@ TEST_CASE("members: newer replaces older, whoever brings it") {
     CHECK(merge(table.members, record_of(1, {1, 9}), kStart) == Merge::older);
     CHECK(merge(table.members, record_of(1, {3, 0}), kStart) == Merge::changed);
     CHECK(table.members.all().size() == 1);
-    CHECK(table.members.find(public_key(1))->record.version == Version{3, 0});
+    CHECK(table.members.find(public_key(1))->record().version() == Version{3, 0});
     CHECK(table.members.find(public_key(2)) == nullptr);
     CHECK(table.members.find_prefix(key_prefix(public_key(1))) != nullptr);
     CHECK(table.members.find_prefix(7) == nullptr);
@@ -144,7 +164,7 @@ TEST_CASE("members: a tombstone goes before everything, and goes after all that 
     Table table;
     merge(table.members, record_of(1), kStart);
     table.members.put(grave_of(1, 2), kStart);
-    CHECK(table.members.find(public_key(1))->record.forgotten);
+    CHECK(table.members.find(public_key(1))->record().forgotten());
     CHECK(merge(table.members, record_of(1, {0xFFFFFFFEU, 0}), kStart) == Merge::older);
     const PublicKey nobody = public_key(99);
     CHECK_FALSE(table.members.expire(nobody, kStart + kExpiry + hours(1)));
@@ -189,8 +209,8 @@ TEST_CASE("members: digests of ranges add up") {
         const auto whole = table.members.digest(part);
         CHECK(whole == deeper);
         for (const auto& member : table.members.in(part)) {
-            CHECK((member->record.key.bytes[0] >> 4U) == digit);
-            CHECK(part.contains(key_prefix(member->record.key)));
+            CHECK((member->key().bytes[0] >> 4U) == digit);
+            CHECK(part.contains(key_prefix(member->key())));
         }
         sum.count += whole.count;
         sum.digest ^= whole.digest;

@@ -187,6 +187,6 @@ TEST_CASE("a node whose memory is lost speaks above its old words") {
     cluster.run(minutes(11));
     cluster.start(4);
     CHECK(cluster.run_until_converged(minutes(2)));
-    CHECK(cluster.nodes[0]->mesh->members().find(cluster.nodes[4]->settings.key)->record.name == "renamed");
+    CHECK(cluster.nodes[0]->mesh->members().find(cluster.nodes[4]->settings.key)->record().name() == "renamed");
     CHECK(cluster.nodes[4]->settings.state.epoch == 502);
 }

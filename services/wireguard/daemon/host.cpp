@@ -355,7 +355,7 @@ void MeshHost::on_time(Instant time) {
 
 Status MeshHost::run() {
     say(concat("node ", settings_.name, " of ", settings_.cluster, ": ", address_text(own_ipv6_), ", key ",
-               fingerprint(mesh_->self().record.key)));
+               fingerprint(mesh_->self().key())));
     while (!ending_) {
         on_time(now());
         tell_supervisor();

@@ -29,7 +29,7 @@ std::string_view MeshHost::state_word() const {
     if (mesh_->forgotten()) {
         return "forgotten";
     }
-    if (mesh_->self().record.left) {
+    if (mesh_->self().record().left()) {
         return "left";
     }
     if (mesh_->refused_address()) {
@@ -45,7 +45,7 @@ std::string_view MeshHost::state_word() const {
 }
 
 std::string MeshHost::info_lines(Instant /*time*/) {
-    const NodeRecord& own = mesh_->self().record;
+    const NodeRecord own = mesh_->self().read();
     std::string text = concat("cluster=", settings_.cluster, "\nname=", settings_.name,
                               "\npublic-key=", key_text(own.key), "\nfingerprint=", fingerprint(own.key), "\n");
     const auto own_ipv4 = ipv4();
@@ -83,7 +83,7 @@ std::string MeshHost::peer_lines(Instant time) {
             add_field(line, "received", to_text(static_cast<std::int64_t>(status.received)));
         }
         add_field(line, "state", mesh_->reaches(peer.key) ? "up" : member == nullptr ? "joining" : "searching");
-        add_field(line, "roles", member != nullptr ? member->record.roles : "");
+        add_field(line, "roles", member != nullptr ? member->read().roles : std::string());
         append(text, line, "\n");
     }
     return text;
@@ -116,17 +116,17 @@ Result<std::string> MeshHost::difference_lines() {
 Result<std::string> MeshHost::forget(std::string_view who) {
     const Instant time = now();
     for (const auto& member : mesh_->members().all()) {
-        const NodeRecord& record = member->record;
-        const bool meant = key_text(record.key) == who || fingerprint(record.key) == who ||
-                           (!record.forgotten && mesh_->members().unique_name(*member, time) == who);
+        const PublicKey key = member->key();
+        const bool forgotten = member->record().forgotten();
+        const bool meant = key_text(key) == who || fingerprint(key) == who ||
+                           (!forgotten && mesh_->members().unique_name(*member, time) == who);
         if (!meant) {
             continue;
         }
-        if (record.forgotten) {
+        if (forgotten) {
             return failure(concat(who, " is forgotten already"));
         }
-        const PublicKey key = record.key;
-        const std::string name = record.name;
+        const std::string name(member->record().name());
         if (!mesh_->forget(key, time)) {
             return failure(concat(who, " is this node itself: ask another to forget it, or let it leave"));
         }

@@ -29,14 +29,14 @@ void MeshHost::write_names(Instant time) {
     next_names_ = time + kNamesPause;
     std::string lines;
     for (const auto& member : mesh_->members().all()) {
-        if (!member->present() || member->record.key == mesh_->self().record.key) {
+        if (!member->present() || member->key() == mesh_->self().key()) {
             continue;
         }
         const std::string name = mesh_->members().unique_name(*member, time);
         if (member->has_address) {
-            append(lines, address_text(member->record.ipv4), " ", name, "\n");
+            append(lines, address_text(member->record().ipv4()), " ", name, "\n");
         }
-        append(lines, address_text(mesh_ipv6(settings_.ranges.ipv6, member->record.key)), " ", name, "\n");
+        append(lines, address_text(mesh_ipv6(settings_.ranges.ipv6, member->key())), " ", name, "\n");
     }
     if (lines != names_) {
         if (auto written = write_mesh_names({.root = {}, .in_container = runs_in_container()}, lines); !written) {
@@ -64,7 +64,7 @@ void MeshHost::save_members(Instant time) {
     }
     members_changed_ = false;
     next_save_ = time + kSavePause;
-    const std::string text = members_text(mesh_->members(), mesh_->self().record.key, time, seconds_since_1970());
+    const std::string text = members_text(mesh_->members(), mesh_->self().key(), time, seconds_since_1970());
     if (auto saved = replace_file(files_.members(), text, 0600); !saved) {
         say(saved.error().message);
     }

@@ -80,7 +80,7 @@ void MeshHost::settle_link() {
 }
 
 std::optional<Address> MeshHost::ipv4() const {
-    return mesh_->has_ipv4() && !range_clashes_ ? std::optional(mesh_->self().record.ipv4) : std::nullopt;
+    return mesh_->has_ipv4() && !range_clashes_ ? std::optional(mesh_->self().record().ipv4()) : std::nullopt;
 }
 
 void MeshHost::settle_addresses() {

@@ -24,7 +24,7 @@ constexpr std::size_t kMostOfName = 4;   // addresses
 
 std::string address_of(const addrinfo& found) {
     Address address;
-    address.family = found.ai_family;
+    address.family = static_cast<sa_family_t>(found.ai_family);
     if (found.ai_family == AF_INET) {
         const auto* socket = reinterpret_cast<const sockaddr_in*>(found.ai_addr);
         std::memcpy(address.bytes.data(), &socket->sin_addr, 4);

@@ -19,17 +19,16 @@ void add(std::string& text, Bytes bytes) { text.append(reinterpret_cast<const ch
 std::string members_text(const Members& members, const PublicKey& self, Instant now, std::uint64_t seconds) {
     std::string text(kHead);
     for (const auto& member : members.all()) {
-        if (member->record.key == self) {
+        if (member->key() == self) {
             continue;
         }
-        const EncodedRecord record = encoded(member->record);
         const auto age = static_cast<std::uint64_t>(std::max<std::int64_t>((now - member->issued).count() / 1000, 0));
         std::array<std::uint8_t, kFrame> frame{};
         Writer out(frame);
         out.number(seconds - std::min(age, seconds), 8);
-        out.number(record.size, 2);
+        out.number(member->content().size(), 2);
         add(text, out.written());
-        add(text, record.content());
+        add(text, member->content());
     }
     return text;
 }
