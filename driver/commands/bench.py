@@ -64,8 +64,8 @@ def measure_mesh(options: argparse.Namespace) -> int:
         build.everything(shown, "base")
         setup.ensure_qemu(shown)
     if "simulation" in parts:
-        setup.ensure(shown, "build")
-        build.make(build.native(), shown, (run.SIMULATION,))
+        setup.ensure(shown, "build", "test")
+        build.make(build.measured(), shown, (run.SIMULATION,))
     return run.main(options, shown)
 
 

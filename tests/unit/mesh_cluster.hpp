@@ -47,7 +47,7 @@ struct Cluster : Simulation {
 
     /// Whether both have a way to each other.
     [[nodiscard]] bool reaches(std::size_t one, std::size_t other) const {
-        return nodes[one]->tunnels[other].session && nodes[other]->tunnels[one].session;
+        return nodes[one]->tunnel(*nodes[other]).session && nodes[other]->tunnel(*nodes[one]).session;
     }
 
     [[nodiscard]] bool full_mesh() const {

@@ -1,5 +1,7 @@
 #include "mesh_simulation.hpp"
 
+#include <algorithm>
+
 #include "base/text.hpp"
 
 namespace thole::mesh {
@@ -9,8 +11,14 @@ namespace {
 constexpr milliseconds kPoll{5'000};
 constexpr milliseconds kNatMemory{60'000};
 constexpr milliseconds kInitiationPause{5'000};
+constexpr std::size_t kKeepaliveSize = 32;
 
 std::string name_of(const Endpoint& endpoint) { return concat(address_text(endpoint.address), "|", endpoint.port); }
+
+PathStatus status_of(const SimulatedTunnel& tunnel) {
+    return {tunnel.handshake.never() ? std::nullopt : std::optional(tunnel.handshake.when()), tunnel.endpoint,
+            tunnel.sent, tunnel.received};
+}
 
 Endpoint numbered(std::string_view network, std::size_t index, std::uint16_t port) {
     return {network_address(*parse_network(network), static_cast<unsigned>(index + 10)), port};
@@ -35,7 +43,7 @@ void SimulatedNode::send_outside(const Endpoint& to, Bytes datagram) {
         return;
     }
     SimulatedNode& other = *simulation.nodes[found->second];
-    tunnels[other.index].heard = simulation.now;
+    tunnel(other).heard = simulation.now;
     simulation.carry(*this, other, [this, &other, copy = std::vector<std::uint8_t>(datagram.begin(), datagram.end())] {
         if (simulation.listener) {
             simulation.listener(other.index, public_hello, copy);
@@ -51,37 +59,47 @@ void SimulatedNode::send_inside(const PublicKey& to, Bytes message) {
     if (other == nullptr) {
         return;
     }
-    SimulatedTunnel& tunnel = tunnels[other->index];
-    tunnel.sent += message.size();
-    tunnel.changed = true;
-    tunnel.heard = simulation.now;
-    if (!tunnel.session || !other->tunnels[index].session) {
+    SimulatedTunnel& ours = tunnel(*other);
+    ours.sent += static_cast<std::uint32_t>(message.size());
+    ours.changed = true;
+    ours.unanswered = true;
+    ours.heard = simulation.now;
+    if (!ours.session || !other->tunnel(*this).session) {
         // WireGuard asks for a new session as long as there is something to send.
-        simulation.initiate(*this, *other, tunnel.endpoint);
+        simulation.initiate(*this, *other, ours.endpoint);
         return;
     }
     simulation.carry(*this, *other, [this, other, copy = std::vector<std::uint8_t>(message.begin(), message.end())] {
-        SimulatedTunnel& theirs = other->tunnels[index];
+        SimulatedTunnel& theirs = other->tunnel(*this);
         if (!theirs.session || !other->mesh->is_peer(settings.key)) {
             return;
         }
-        theirs.received += copy.size();
-        theirs.changed = true;
+        note_received(theirs, copy.size());
         other->mesh->on_inside(settings.key, copy, simulation.now);
         // If only by a keepalive, it is answered.
         theirs.heard = simulation.now;
-        simulation.carry(*other, *this, [this, other] {
-            tunnels[other->index].received += 32;
-            tunnels[other->index].changed = true;
-        });
+        simulation.carry(*other, *this, [this, other] { note_received(tunnel(*other), kKeepaliveSize); });
     });
+}
+
+void SimulatedNode::note_received(SimulatedTunnel& tunnel, std::size_t bytes) {
+    tunnel.received += static_cast<std::uint32_t>(bytes);
+    tunnel.changed = true;
+    tunnel.unanswered = false;
+}
+
+SimulatedTunnel& SimulatedNode::tunnel(const SimulatedNode& other) {
+    if (tunnels.size() <= other.index) {
+        tunnels.resize(simulation.nodes.size());
+    }
+    return tunnels[other.index];
 }
 
 void SimulatedNode::try_endpoint(const PublicKey& key, const Endpoint& endpoint) {
     SimulatedNode* const other = simulation.by_key(key);
     if (other != nullptr) {
-        tunnels[other->index].endpoint = endpoint;
-        tunnels[other->index].last_initiation = Instant{-1'000'000};
+        tunnel(*other).endpoint = endpoint;
+        tunnel(*other).last_initiation = Moment();
         simulation.initiate(*this, *other, endpoint);
     }
 }
@@ -117,9 +135,6 @@ SimulatedNode& Simulation::add(const std::vector<std::size_t>& seeds, bool nat) 
     by_key_[key_prefix(node.settings.key)] = index;
     by_endpoint_[name_of(node.public_wireguard)] = index;
     by_endpoint_[name_of(node.public_hello)] = index;
-    for (const auto& other : nodes) {
-        other->tunnels.resize(nodes.size());
-    }
     return node;
 }
 
@@ -127,9 +142,7 @@ void Simulation::start(std::size_t index) {
     SimulatedNode& node = *nodes[index];
     ++node.settings.state.epoch;
     node.fill_random(node.settings.random);
-    for (auto& tunnel : node.tunnels) {
-        tunnel = SimulatedTunnel();
-    }
+    node.tunnels.assign(nodes.size(), SimulatedTunnel());
     node.mesh = std::make_unique<Mesh>(node.settings, cluster_secret(node.secret), node, now);
     node.ticking = Instant{-1};
     schedule(node);
@@ -143,17 +156,20 @@ void Simulation::poll(std::size_t index) {
     }
     for (std::size_t other = 0; other < node.tunnels.size(); ++other) {
         SimulatedTunnel& tunnel = node.tunnels[other];
-        if (tunnel.changed || (tunnel.session && tunnel.sent != tunnel.received)) {
+        // Where nothing happened and nothing is missing, the same status as before tells a node nothing.
+        if (tunnel.changed || (tunnel.session && tunnel.unanswered)) {
             tunnel.changed = false;
-            node.mesh->on_status(nodes[other]->settings.key,
-                                 {tunnel.handshake, tunnel.endpoint, tunnel.sent, tunnel.received}, now);
+            node.mesh->on_status(nodes[other]->settings.key, status_of(tunnel), now);
         }
     }
     schedule(node);
     at(now + kPoll, [this, index] { poll(index); });
 }
 
-void Simulation::at(Instant when, std::function<void()> happens) { events_.push({when, order_++, std::move(happens)}); }
+void Simulation::at(Instant when, std::function<void()> happens) {
+    events_.push_back({when, order_++, std::move(happens)});
+    std::ranges::push_heap(events_, Later());
+}
 
 void Simulation::schedule(SimulatedNode& node) {
     const Instant when = std::max(node.mesh->next_deadline(), now);
@@ -178,7 +194,7 @@ void Simulation::carry(const SimulatedNode& from, SimulatedNode& to, const std::
         }
         // NOLINTNEXTLINE(clang-analyzer-cplusplus.NewDeleteLeaks): std::function's copy, which the queue owns
         at(now + milliseconds(1 + below(static_cast<std::uint32_t>(delay.count()))), [this, &from, &to, arrives] {
-            const bool let_in = !to.nat || now - to.tunnels[from.index].heard < kNatMemory;
+            const bool let_in = !to.nat || now - to.tunnel(from).heard.when() < kNatMemory;
             if (to.up() && from.part == to.part && let_in) {
                 arrives();
                 schedule(to);
@@ -193,8 +209,8 @@ SimulatedNode* Simulation::by_key(const PublicKey& key) {
 }
 
 void Simulation::initiate(SimulatedNode& from, SimulatedNode& to, const Endpoint& endpoint) {
-    SimulatedTunnel& tunnel = from.tunnels[to.index];
-    if (now - tunnel.last_initiation < kInitiationPause) {
+    SimulatedTunnel& tunnel = from.tunnel(to);
+    if (now - tunnel.last_initiation.when() < kInitiationPause) {
         return;
     }
     tunnel.last_initiation = now;
@@ -207,7 +223,7 @@ void Simulation::initiate(SimulatedNode& from, SimulatedNode& to, const Endpoint
         if (!to.mesh->is_peer(from.settings.key)) {
             return;
         }
-        to.tunnels[from.index].heard = now;
+        to.tunnel(from).heard = now;
         carry(to, from, [this, &from, &to] {
             complete(from, to, to.public_wireguard);
             carry(from, to, [this, &from, &to] { complete(to, from, from.public_wireguard); });
@@ -216,23 +232,24 @@ void Simulation::initiate(SimulatedNode& from, SimulatedNode& to, const Endpoint
 }
 
 void Simulation::complete(SimulatedNode& node, const SimulatedNode& other, const Endpoint& seen) {
-    SimulatedTunnel& tunnel = node.tunnels[other.index];
+    SimulatedTunnel& tunnel = node.tunnel(other);
     tunnel.session = true;
     tunnel.handshake = now;
     tunnel.endpoint = seen;
     tunnel.sent += 1;
     tunnel.received += 1;
     tunnel.heard = now;
-    node.mesh->on_status(other.settings.key, {tunnel.handshake, seen, tunnel.sent, tunnel.received}, now);
+    node.mesh->on_status(other.settings.key, status_of(tunnel), now);
 }
 
 void Simulation::run(milliseconds time) {
     const Instant end = now + time;
-    while (!events_.empty() && events_.top().when <= end) {
-        const auto happens = events_.top().happens;
-        now = events_.top().when;
-        events_.pop();
-        happens();
+    while (!events_.empty() && events_.front().when <= end) {
+        std::ranges::pop_heap(events_, Later());
+        const Event event = std::move(events_.back());
+        events_.pop_back();
+        now = event.when;
+        event.happens();
     }
     now = end;
 }

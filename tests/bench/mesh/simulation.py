@@ -28,7 +28,7 @@ _FIGURES = re.compile(
     rf" hellos a node; in a quiet minute {_NUMBER} messages, {_NUMBER} KiB; a change is everywhere after {_TIME},"
     rf" by {_NUMBER} messages"
 )
-_LIMIT = 3600
+_LIMIT = 3 * 3600  # s
 
 
 def measure(program: Path, largest: int) -> dict[str, Results]:
