@@ -13,26 +13,6 @@ namespace {
 constexpr const char* kSocket = "/run/thole/mesh";
 constexpr const char* kEnvironment = "/run/thole/node.env";
 
-/// The value of a tab-separated NAME=VALUE field.
-std::string field(std::string_view line, std::string_view name) {
-    for (const auto part : split(line, '\t')) {
-        if (part.size() > name.size() && part.starts_with(name) && part[name.size()] == '=') {
-            return std::string(part.substr(name.size() + 1));
-        }
-    }
-    return {};
-}
-
-std::int64_t number(std::string_view line, std::string_view name) {
-    return parse_integer(field(line, name), -1, INT64_MAX).value_or(-1);
-}
-
-std::vector<std::string_view> lines_of(std::string_view text) {
-    std::vector<std::string_view> lines = split(text, '\n');
-    std::erase(lines, std::string_view());
-    return lines;
-}
-
 }  // namespace
 
 Result<std::string> ask_mesh(std::string_view request) {
@@ -48,42 +28,27 @@ Result<std::string> ask_mesh(std::string_view request) {
     return system_error("reach the mesh's daemon at", kSocket, code);
 }
 
-std::vector<MeshPeer> parse_mesh_peers(std::string_view text) {
-    std::vector<MeshPeer> peers;
-    for (const auto line : lines_of(text)) {
-        peers.push_back({.name = field(line, "name"),
-                         .key = field(line, "key"),
-                         .fingerprint = field(line, "fingerprint"),
-                         .ipv4 = field(line, "ipv4"),
-                         .ipv6 = field(line, "ipv6"),
-                         .endpoint = field(line, "endpoint"),
-                         .state = field(line, "state"),
-                         .roles = field(line, "roles"),
-                         .handshake = number(line, "handshake"),
-                         .sent = number(line, "sent"),
-                         .received = number(line, "received")});
+std::string_view MeshLine::text(std::string_view name) const {
+    for (const auto part : split(line_, '\t')) {
+        if (part.size() > name.size() && part.starts_with(name) && part[name.size()] == '=') {
+            return part.substr(name.size() + 1);
+        }
     }
-    return peers;
+    return {};
 }
 
-Result<std::vector<MeshPeer>> ask_mesh_peers() {
-    const auto answer = ask_mesh("peers");
-    if (!answer) {
-        return std::unexpected(answer.error());
-    }
-    return parse_mesh_peers(*answer);
+std::int64_t MeshLine::number(std::string_view name) const {
+    return parse_integer(text(name), -1, INT64_MAX).value_or(-1);
 }
 
-Result<std::vector<MeshDifference>> ask_mesh_differences() {
-    const auto answer = ask_mesh("differences");
-    if (!answer) {
-        return std::unexpected(answer.error());
+std::vector<MeshLine> mesh_lines(std::string_view answer) {
+    std::vector<MeshLine> lines;
+    for (const auto line : split(answer, '\n')) {
+        if (!line.empty()) {
+            lines.emplace_back(line);
+        }
     }
-    std::vector<MeshDifference> differences;
-    for (const auto line : lines_of(*answer)) {
-        differences.push_back({field(line, "what"), field(line, "wanted"), field(line, "actual")});
-    }
-    return differences;
+    return lines;
 }
 
 std::string node_address() {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <utility>
 
 #include "base/text.hpp"
 #include "control/client.hpp"
@@ -32,21 +33,20 @@ void add_info(Json& json, std::string_view info, std::string_view name, bool is_
     }
 }
 
-void add_peer(Json& json, const MeshPeer& peer) {
+void add_peer(Json& json, const MeshLine& peer) {
     json.begin_object();
-    json.text("name", peer.name);
-    json.text("public_key", peer.key);
-    json.text("fingerprint", peer.fingerprint);
-    json.text("ipv4", peer.ipv4);
-    json.text("ipv6", peer.ipv6);
-    json.text("endpoint", peer.endpoint);
-    json.text("state", peer.state);
-    json.text("roles", peer.roles);
-    json.known_number("handshake_s", peer.handshake);
-    json.known_number("sent_bytes", peer.sent);
-    json.known_number("received_bytes", peer.received);
+    json.text("name", peer.text("name"));
+    json.text("public_key", peer.text("key"));
+    for (const std::string_view name : {"fingerprint", "ipv4", "ipv6", "endpoint", "state", "roles"}) {
+        json.text(name, peer.text(name));
+    }
+    json.known_number("handshake_s", peer.number("handshake"));
+    json.known_number("sent_bytes", peer.number("sent"));
+    json.known_number("received_bytes", peer.number("received"));
     json.end_object();
 }
+
+std::string_view or_else(std::string_view text, std::string_view other) { return text.empty() ? other : text; }
 
 std::string endpoints_in(std::string_view info) {
     std::string all;
@@ -64,24 +64,22 @@ constexpr std::array<std::string_view, 5> kNumbers{"port", "mtu", "members", "pe
 
 struct MeshState {
     std::string info;
-    std::vector<MeshPeer> peers;
-    std::vector<MeshDifference> differences;
+    std::string peers;
+    std::string differences;
 };
 
 Result<MeshState> ask_state() {
-    auto info = ask_mesh("info");
-    if (!info) {
-        return std::unexpected(info.error());
+    MeshState state;
+    const std::array<std::pair<std::string_view, std::string*>, 3> questions{
+        {{"info", &state.info}, {"peers", &state.peers}, {"differences", &state.differences}}};
+    for (const auto& [question, place] : questions) {
+        auto answer = ask_mesh(question);
+        if (!answer) {
+            return std::unexpected(answer.error());
+        }
+        *place = std::move(*answer);
     }
-    auto peers = ask_mesh_peers();
-    if (!peers) {
-        return std::unexpected(peers.error());
-    }
-    auto differences = ask_mesh_differences();
-    if (!differences) {
-        return std::unexpected(differences.error());
-    }
-    return MeshState{std::move(*info), std::move(*peers), std::move(*differences)};
+    return state;
 }
 
 void print_status_json(const MeshState& state) {
@@ -95,16 +93,16 @@ void print_status_json(const MeshState& state) {
     }
     json.boolean("behind_nat", info_value(state.info, "nat") == "yes");
     json.begin_array("differences");
-    for (const MeshDifference& one : state.differences) {
+    for (const MeshLine& one : mesh_lines(state.differences)) {
         json.begin_object();
-        json.text("what", one.what);
-        json.text("wanted", one.wanted);
-        json.text("actual", one.actual);
+        for (const std::string_view name : {"what", "wanted", "actual"}) {
+            json.text(name, one.text(name));
+        }
         json.end_object();
     }
     json.end_array();
     json.begin_array("peer_list");
-    for (const MeshPeer& peer : state.peers) {
+    for (const MeshLine& peer : mesh_lines(state.peers)) {
         add_peer(json, peer);
     }
     json.end_array();
@@ -125,29 +123,30 @@ int status_action(const Call& call) {
     const auto ipv4 = value("ipv4");
     std::string text = concat("node       ", value("name"), " of ", value("cluster"), ", ", value("state"),
                               "\nkey        ", value("public-key"), "\n           ", value("fingerprint"),
-                              "\naddresses  ", ipv4.empty() ? "no IPv4 address yet" : ipv4, ", ", value("ipv6"), "\n");
+                              "\naddresses  ", or_else(ipv4, "no IPv4 address yet"), ", ", value("ipv6"), "\n");
     append(text, "reached at ", endpoints_in(state->info), value("nat") == "yes" ? " (behind NAT)" : "",
            "\npeers      ", value("up"), " of ", value("peers"), " answer; ", value("members"), " nodes are known\n");
     if (state->differences.empty()) {
         text += "kernel     as wanted\n";
     }
-    for (const MeshDifference& one : state->differences) {
-        append(text, "kernel     ", one.what, ": wanted ", one.wanted.empty() ? "nothing" : one.wanted, ", there is ",
-               one.actual.empty() ? "nothing" : one.actual, "\n");
+    for (const MeshLine& one : mesh_lines(state->differences)) {
+        append(text, "kernel     ", one.text("what"), ": wanted ", or_else(one.text("wanted"), "nothing"),
+               ", there is ", or_else(one.text("actual"), "nothing"), "\n");
     }
     print(text);
     return kDone;
 }
 
 int peers_action(const Call& call) {
-    const auto peers = ask_mesh_peers();
-    if (!peers) {
-        return complain(peers.error());
+    const auto answer = ask_mesh("peers");
+    if (!answer) {
+        return complain(answer.error());
     }
+    const auto peers = mesh_lines(*answer);
     if (call.has("--json")) {
         Json json;
         json.begin_array();
-        for (const MeshPeer& peer : *peers) {
+        for (const MeshLine& peer : peers) {
             add_peer(json, peer);
         }
         json.end_array();
@@ -155,33 +154,32 @@ int peers_action(const Call& call) {
         return kDone;
     }
     Table table("NAME STATE IPV4 IPV6 ENDPOINT >HANDSHAKE >SENT >RECEIVED FINGERPRINT");
-    for (const MeshPeer& peer : *peers) {
-        table.add(peer.name.empty() ? "-" : peer.name);
-        table.add(peer.state, peer.state == "up" ? "32" : "33");
-        table.add(peer.ipv4.empty() ? "-" : peer.ipv4);
-        table.add(peer.ipv6);
-        table.add(peer.endpoint.empty() ? "-" : peer.endpoint);
-        table.add(peer.handshake < 0 ? std::string("never") : span_text(peer.handshake * 1000));
-        table.add(bytes_text(peer.sent));
-        table.add(bytes_text(peer.received));
-        table.add(peer.fingerprint);
+    for (const MeshLine& peer : peers) {
+        const std::int64_t handshake = peer.number("handshake");
+        table.add(or_else(peer.text("name"), "-"));
+        table.add(peer.text("state"), peer.text("state") == "up" ? "32" : "33");
+        table.add(or_else(peer.text("ipv4"), "-"));
+        table.add(peer.text("ipv6"));
+        table.add(or_else(peer.text("endpoint"), "-"));
+        table.add(handshake < 0 ? std::string("never") : span_text(handshake * 1000));
+        table.add(bytes_text(peer.number("sent")));
+        table.add(bytes_text(peer.number("received")));
+        table.add(peer.text("fingerprint"));
     }
     print(table.finish());
     return kDone;
 }
 
-/// The peer of that name, fingerprint or address; the error names those that there are.
-Result<MeshPeer> find_peer(std::string_view who) {
-    const auto peers = ask_mesh_peers();
-    if (!peers) {
-        return std::unexpected(peers.error());
-    }
+/// The peer of that name, fingerprint, key or address among those of an answer; the error names the nearest.
+Result<MeshLine> find_peer(std::string_view answer, std::string_view who) {
     std::vector<std::string_view> names;
-    for (const MeshPeer& peer : *peers) {
-        if (who == peer.name || who == peer.fingerprint || who == peer.key || who == peer.ipv4 || who == peer.ipv6) {
-            return peer;
+    for (const MeshLine& peer : mesh_lines(answer)) {
+        for (const std::string_view name : {"name", "fingerprint", "key", "ipv4", "ipv6"}) {
+            if (who == peer.text(name)) {
+                return peer;
+            }
         }
-        names.push_back(peer.name);
+        names.push_back(peer.text("name"));
     }
     const auto nearest = nearest_name(who, names);
     return failure(concat(
@@ -201,7 +199,11 @@ std::string ping_line(std::string_view name, const PingResult& result) {
 
 /// Every address of the node is asked: kDone where all answer.
 int ping_action(const Call& call) {
-    const auto peer = find_peer(call.names[1]);
+    const auto peers = ask_mesh("peers");
+    if (!peers) {
+        return complain(peers.error());
+    }
+    const auto peer = find_peer(*peers, call.names[1]);
     if (!peer) {
         return complain(peer.error());
     }
@@ -212,7 +214,7 @@ int ping_action(const Call& call) {
     Json json;
     json.begin_array();
     bool all = true;
-    for (const auto& text : {peer->ipv4, peer->ipv6}) {
+    for (const std::string_view text : {peer->text("ipv4"), peer->text("ipv6")}) {
         const auto address = parse_address(text);
         if (!address) {
             continue;
@@ -223,7 +225,7 @@ int ping_action(const Call& call) {
         }
         all = all && result->received > 0;
         json.begin_object();
-        json.text("name", peer->name);
+        json.text("name", peer->text("name"));
         json.text("address", text);
         json.number("sent", result->sent);
         json.number("received", result->received);
@@ -231,7 +233,7 @@ int ping_action(const Call& call) {
         json.known_number("worst_us", result->received > 0 ? result->worst_microseconds : -1);
         json.end_object();
         if (!call.has("--json")) {
-            print(ping_line(peer->name, *result));
+            print(ping_line(peer->text("name"), *result));
         }
     }
     json.end_array();

@@ -199,8 +199,9 @@ Status DeviceReader::take_peer(NetlinkBytes content) {
     }
     peer.key = *key;
     if (!device_.peers.empty() && device_.peers.back().key == *key) {
-        auto& before = device_.peers.back().allowed;
-        before.insert(before.end(), peer.allowed.begin(), peer.allowed.end());
+        for (const Network& network : peer.allowed) {
+            device_.peers.back().allowed.push_back(network);
+        }
     } else {
         device_.peers.push_back(std::move(peer));
     }

@@ -1,8 +1,8 @@
 #include "reconcile.hpp"
 
 #include <algorithm>
-#include <map>
-#include <tuple>
+#include <cstdlib>
+#include <cstring>
 
 #include "base/text.hpp"
 
@@ -10,30 +10,53 @@ namespace thole::mesh {
 
 namespace {
 
-/// A network as something that can be sorted: family, bytes, prefix.
-using NetworkKey = std::tuple<int, std::array<unsigned char, 16>, unsigned>;
+// Not std::sort, nor maps: each kind of element that they sort costs 2 to 4 KB of code.
 
-NetworkKey key_of(const Network& network) { return {network.address.family, network.address.bytes, network.prefix}; }
+int compare_networks(const Network& left, const Network& right) {
+    if (left.address.family != right.address.family) {
+        return left.address.family < right.address.family ? -1 : 1;
+    }
+    const int bytes = std::memcmp(left.address.bytes.data(), right.address.bytes.data(), left.address.bytes.size());
+    return bytes != 0 ? bytes : static_cast<int>(left.prefix) - static_cast<int>(right.prefix);
+}
 
-bool is_before(const Network& left, const Network& right) { return key_of(left) < key_of(right); }
-bool is_same(const Network& left, const Network& right) { return key_of(left) == key_of(right); }
+bool is_same(const Network& left, const Network& right) { return compare_networks(left, right) == 0; }
 
-/// Sorted, each once, and without host bits, as the kernel has them.
+/// qsort(3) for a list.
+template <typename Item>
+void sort_by(std::vector<Item>& list, int (*compare)(const void* left, const void* right)) {
+    if (!list.empty()) {
+        std::qsort(list.data(), list.size(), sizeof(Item), compare);
+    }
+}
+
+/// In order, and each once.
+void put_in_order(std::vector<Network>& list) {
+    sort_by(list, [](const void* left, const void* right) {
+        return compare_networks(*static_cast<const Network*>(left), *static_cast<const Network*>(right));
+    });
+    const auto rest = std::ranges::unique(list, is_same);
+    list.erase(rest.begin(), rest.end());
+}
+
+/// In order, each once, and without host bits, as the kernel has them.
 std::vector<Network> as_routes(std::span<const Network> networks) {
     std::vector<Network> list;
     for (const Network& network : networks) {
         list.push_back(network_base(network));
     }
-    std::ranges::sort(list, is_before);
-    const auto rest = std::ranges::unique(list, is_same);
-    list.erase(rest.begin(), rest.end());
+    put_in_order(list);
     return list;
 }
 
-/// What is in `left` and not in `right`; both sorted.
+/// What is in `left` and not in `right`. Both are short: a peer's networks, a link's addresses.
 std::vector<Network> missing_in(std::span<const Network> left, std::span<const Network> right) {
     std::vector<Network> missing;
-    std::ranges::set_difference(left, right, std::back_inserter(missing), is_before);
+    for (const Network& network : left) {
+        if (std::ranges::none_of(right, [&](const Network& other) { return is_same(network, other); })) {
+            missing.push_back(network);
+        }
+    }
     return missing;
 }
 
@@ -56,13 +79,11 @@ std::string endpoint_text(const std::optional<Endpoint>& endpoint) {
 
 /// One peer on both sides.
 struct Pair {
+    const PublicKey* key = nullptr;
+    std::size_t number = 0;  // in the order that was given, those that are wanted first
     const WantedPeer* wanted = nullptr;
     const DevicePeer* actual = nullptr;
-    std::vector<Network> wanted_networks;
-    std::vector<Network> actual_networks;
 
-    [[nodiscard]] bool loses() const { return !missing_in(actual_networks, wanted_networks).empty(); }
-    [[nodiscard]] bool differs() const { return loses() || !missing_in(wanted_networks, actual_networks).empty(); }
     [[nodiscard]] bool needs_endpoint() const {
         return wanted->endpoint &&
                (actual == nullptr || !actual->endpoint || (wanted->move && *actual->endpoint != *wanted->endpoint));
@@ -72,55 +93,103 @@ struct Pair {
     }
 };
 
-/// All peers that are wanted or there, by key.
-std::map<PublicKey, Pair> pair_up(std::span<const WantedPeer> wanted, const Device& actual) {
-    std::map<PublicKey, Pair> pairs;
-    for (const DevicePeer& peer : actual.peers) {
-        Pair& pair = pairs[peer.key];
-        pair.actual = &peer;
-        pair.actual_networks = as_routes(peer.allowed);
-    }
-    std::map<NetworkKey, const WantedPeer*> owners;
-    for (const WantedPeer& peer : wanted) {
-        Pair& pair = pairs[peer.key];
-        if (pair.wanted != nullptr) {
-            continue;
-        }
-        pair.wanted = &peer;
-        for (const Network& network : as_routes(peer.allowed)) {
-            if (owners.try_emplace(key_of(network), &peer).second) {
-                pair.wanted_networks.push_back(network);
-            }
-        }
-    }
-    return pairs;
+int compare_pairs(const void* left, const void* right) {
+    const auto& one = *static_cast<const Pair*>(left);
+    const auto& other = *static_cast<const Pair*>(right);
+    const int keys = std::memcmp(one.key, other.key, sizeof(PublicKey));
+    return keys != 0 ? keys : one.number < other.number ? -1 : 1;
 }
 
-std::optional<PeerChange> change_of(const PublicKey& key, const Pair& pair) {
-    PeerChange change;
-    change.key = key;
+/// A network that a peer is wanted to have.
+struct Share {
+    Network network;
+    const WantedPeer* owner;
+};
+
+int compare_shares(const void* left, const void* right) {
+    const auto& one = *static_cast<const Share*>(left);
+    const auto& other = *static_cast<const Share*>(right);
+    const int networks = compare_networks(one.network, other.network);
+    return networks != 0 ? networks : one.owner < other.owner ? -1 : 1;
+}
+
+/// Both sides, peer by peer.
+class Comparison {
+   public:
+    Comparison(std::span<const WantedPeer> wanted, const Device& actual);
+
+    [[nodiscard]] std::span<const Pair> pairs() const { return pairs_; }
+    [[nodiscard]] std::vector<Network> wanted_of(const Pair& pair) const;
+    [[nodiscard]] static std::vector<Network> actual_of(const Pair& pair);
+
+   private:
+    void find_lost();
+
+    std::vector<Pair> pairs_;  // by key
+    std::vector<Share> lost_;  // to peers that were named earlier; there is hardly ever one
+};
+
+Comparison::Comparison(std::span<const WantedPeer> wanted, const Device& actual) {
+    for (const WantedPeer& peer : wanted) {
+        pairs_.push_back({&peer.key, pairs_.size(), &peer, nullptr});
+    }
+    for (const DevicePeer& peer : actual.peers) {
+        pairs_.push_back({&peer.key, pairs_.size(), nullptr, &peer});
+    }
+    sort_by(pairs_, compare_pairs);
+    // Neighbours with one key become one.
+    std::size_t count = 0;
+    for (const Pair& half : pairs_) {
+        Pair* const before = count == 0 ? nullptr : &pairs_[count - 1];
+        if (before == nullptr || *before->key != *half.key) {
+            pairs_[count++] = half;
+        } else if (half.actual != nullptr) {
+            before->actual = half.actual;
+        }
+    }
+    pairs_.resize(count);
+    find_lost();
+}
+
+void Comparison::find_lost() {
+    std::vector<Share> shares;
+    for (const Pair& pair : pairs_) {
+        for (const Network& network : wanted_of(pair)) {
+            shares.push_back({network, pair.wanted});
+        }
+    }
+    sort_by(shares, compare_shares);
+    for (std::size_t index = 1; index < shares.size(); ++index) {
+        if (is_same(shares[index - 1].network, shares[index].network)) {
+            lost_.push_back(shares[index]);
+        }
+    }
+}
+
+std::vector<Network> Comparison::wanted_of(const Pair& pair) const {
     if (pair.wanted == nullptr) {
-        change.remove = true;
-        return change;
+        return {};
     }
-    if (pair.needs_endpoint()) {
-        change.endpoint = pair.wanted->endpoint;
+    std::vector<Network> networks = as_routes(pair.wanted->allowed);
+    for (const Share& share : lost_) {
+        if (share.owner == pair.wanted) {
+            std::erase_if(networks, [&](const Network& one) { return is_same(one, share.network); });
+        }
     }
-    if (pair.needs_keepalive()) {
-        change.keepalive = pair.wanted->keepalive;
-    }
-    if (pair.differs()) {
-        change.allowed = pair.wanted_networks;
-    }
-    const bool changes = pair.actual == nullptr || change.endpoint || change.keepalive || change.allowed;
-    return changes ? std::optional(std::move(change)) : std::nullopt;
+    return networks;
+}
+
+std::vector<Network> Comparison::actual_of(const Pair& pair) {
+    return pair.actual != nullptr ? as_routes(pair.actual->allowed) : std::vector<Network>();
+}
+
+bool differ(std::span<const Network> left, std::span<const Network> right) {
+    return !std::ranges::equal(left, right, is_same);
 }
 
 NetworkChanges compare(std::vector<Network> wanted, std::vector<Network> actual) {
-    std::ranges::sort(wanted, is_before);
-    std::ranges::sort(actual, is_before);
-    const auto twice = std::ranges::unique(wanted, is_same);
-    wanted.erase(twice.begin(), twice.end());
+    put_in_order(wanted);
+    put_in_order(actual);
     return {missing_in(actual, wanted), missing_in(wanted, actual)};
 }
 
@@ -130,14 +199,36 @@ std::vector<PeerChange> peer_changes(std::span<const WantedPeer> wanted, const D
     std::vector<PeerChange> removals;
     std::vector<PeerChange> losses;
     std::vector<PeerChange> others;
-    for (const auto& [key, pair] : pair_up(wanted, actual)) {
-        if (auto change = change_of(key, pair)) {
-            auto& list = change->remove ? removals : pair.loses() ? losses : others;
-            list.push_back(std::move(*change));
+    const Comparison comparison(wanted, actual);
+    for (const Pair& pair : comparison.pairs()) {
+        PeerChange change;
+        change.key = *pair.key;
+        change.remove = pair.wanted == nullptr;
+        if (change.remove) {
+            removals.push_back(std::move(change));
+            continue;
+        }
+        if (pair.needs_endpoint()) {
+            change.endpoint = pair.wanted->endpoint;
+        }
+        if (pair.needs_keepalive()) {
+            change.keepalive = pair.wanted->keepalive;
+        }
+        auto networks = comparison.wanted_of(pair);
+        const auto before = Comparison::actual_of(pair);
+        const bool loses = !missing_in(before, networks).empty();
+        if (differ(networks, before)) {
+            change.allowed = std::move(networks);
+        }
+        if (pair.actual == nullptr || change.endpoint || change.keepalive || change.allowed) {
+            (loses ? losses : others).push_back(std::move(change));
         }
     }
-    std::ranges::move(losses, std::back_inserter(removals));
-    std::ranges::move(others, std::back_inserter(removals));
+    for (auto* const list : {&losses, &others}) {
+        for (PeerChange& change : *list) {
+            removals.push_back(std::move(change));
+        }
+    }
     return removals;
 }
 
@@ -151,11 +242,14 @@ NetworkChanges route_changes(std::span<const Network> wanted, std::span<const Ne
 
 std::vector<Difference> peer_differences(std::span<const WantedPeer> wanted, const Device& actual) {
     std::vector<Difference> found;
-    for (const auto& [key, pair] : pair_up(wanted, actual)) {
-        const std::string peer = concat("peer ", fingerprint(key));
+    const Comparison comparison(wanted, actual);
+    for (const Pair& pair : comparison.pairs()) {
+        const std::string peer = concat("peer ", fingerprint(*pair.key));
+        const auto networks = comparison.wanted_of(pair);
+        const auto before = Comparison::actual_of(pair);
         if (pair.wanted == nullptr || pair.actual == nullptr) {
-            found.push_back({peer, pair.wanted == nullptr ? "" : networks_text(pair.wanted_networks),
-                             pair.actual == nullptr ? "" : networks_text(pair.actual_networks)});
+            found.push_back({peer, pair.wanted == nullptr ? "" : networks_text(networks),
+                             pair.actual == nullptr ? "" : networks_text(before)});
             continue;
         }
         if (pair.needs_endpoint()) {
@@ -166,9 +260,8 @@ std::vector<Difference> peer_differences(std::span<const WantedPeer> wanted, con
             found.push_back({peer + ": keepalive", concat(pair.wanted->keepalive.count(), " s"),
                              concat(pair.actual->keepalive.count(), " s")});
         }
-        if (pair.differs()) {
-            found.push_back(
-                {peer + ": allowed", networks_text(pair.wanted_networks), networks_text(pair.actual_networks)});
+        if (differ(networks, before)) {
+            found.push_back({peer + ": allowed", networks_text(networks), networks_text(before)});
         }
     }
     return found;

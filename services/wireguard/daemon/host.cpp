@@ -49,8 +49,8 @@ Result<Fd> open_signals() {
 
 }  // namespace
 
-MeshHost::MeshHost(DaemonSettings settings, MeshFiles files, EventLoop loop, MeshLink link, OutsideSocket outside,
-                   InsideSocket inside, NetworkEvents events)
+MeshHost::MeshHost(DaemonSettings&& settings, MeshFiles&& files, EventLoop&& loop, MeshLink&& link,
+                   OutsideSocket&& outside, InsideSocket&& inside, NetworkEvents&& events)
     : settings_(std::move(settings)),
       files_(std::move(files)),
       loop_(std::move(loop)),
@@ -137,7 +137,9 @@ Status MeshHost::begin(const PublicKey& key, const NodeState& state) {
     restore_members();
     use_network();
     std::vector<NamedPlace> places = settings_.seeds;
-    places.insert(places.end(), settings_.endpoints.begin(), settings_.endpoints.end());
+    for (const NamedPlace& place : settings_.endpoints) {
+        places.push_back(place);
+    }
     on_resolved(std::vector<std::vector<Endpoint>>(places.size()));
     resolver_ = std::make_unique<Resolver>(loop_, std::move(places), [this](const auto& found) { on_resolved(found); });
     resolver_->start();
@@ -152,15 +154,13 @@ Status MeshHost::watch_all() {
         return std::unexpected(signals.error());
     }
     signals_ = std::move(*signals);
-    const auto watch = [this](int fd, std::function<void()> run) {
-        sources_.push_back(std::make_unique<FunctionSource>(std::move(run)));
-        return loop_.add(fd, EPOLLIN, *sources_.back());
-    };
-    for (const auto& done :
-         {watch(signals_.get(), [this] { ending_ = true; }), watch(outside_.fd(), [this] { read_outside(); }),
-          watch(inside_.fd(), [this] { read_inside(); }), watch(events_.fd(), [this] { read_network(); })}) {
-        if (!done) {
-            return done;
+    const std::array<std::pair<int, Source*>, 4> sources{{{signals_.get(), &on_signal_},
+                                                          {outside_.fd(), &on_outside_},
+                                                          {inside_.fd(), &on_inside_},
+                                                          {events_.fd(), &on_network_}}};
+    for (const auto& [fd, source] : sources) {
+        if (auto added = loop_.add(fd, EPOLLIN, *source); !added) {
+            return added;
         }
     }
     auto control = ControlServer::listen(files_.control, loop_, *this);
@@ -185,6 +185,9 @@ void MeshHost::restore_members() {
 /// Seeds come first in the list, then endpoints of this node.
 void MeshHost::on_resolved(const std::vector<std::vector<Endpoint>>& found) {
     std::vector<Endpoint> seeds;
+    if (settings_.discovery) {
+        seeds = discovery_places(settings_.greeting_port());
+    }
     fixed_endpoints_.clear();
     for (std::size_t index = 0; index < found.size(); ++index) {
         for (const Endpoint& endpoint : found[index]) {
@@ -193,11 +196,6 @@ void MeshHost::on_resolved(const std::vector<std::vector<Endpoint>>& found) {
             } else {
                 fixed_endpoints_.push_back({EndpointKind::fixed, endpoint});
             }
-        }
-    }
-    if (settings_.discovery) {
-        for (const Endpoint& place : discovery_places(settings_.greeting_port())) {
-            seeds.insert(seeds.begin(), place);
         }
     }
     mesh_->set_seeds(seeds, now());

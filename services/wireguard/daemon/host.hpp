@@ -1,7 +1,6 @@
 // The process around Mesh: sockets, the kernel's WireGuard and files on one side, the mesh's decisions on the other.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -16,16 +15,6 @@
 #include "sockets.hpp"
 
 namespace thole::mesh {
-
-/// A descriptor whose events go to a function.
-class FunctionSource : public EventSource {
-   public:
-    explicit FunctionSource(std::function<void()> run) : run_(std::move(run)) {}
-    void on_events(std::uint32_t /*events*/) override { run_(); }
-
-   private:
-    std::function<void()> run_;
-};
 
 /// Where the node keeps what it knows of the mesh.
 struct MeshFiles {
@@ -46,8 +35,19 @@ class MeshHost : private World, private RequestHandler {
     Status run();
 
    private:
-    MeshHost(DaemonSettings settings, MeshFiles files, EventLoop loop, MeshLink link, OutsideSocket outside,
-             InsideSocket inside, NetworkEvents events);
+    /// A descriptor whose events go to one of the host's functions.
+    class Source : public EventSource {
+       public:
+        Source(MeshHost& host, void (MeshHost::*run)()) : host_(host), run_(run) {}
+        void on_events(std::uint32_t /*events*/) override { (host_.*run_)(); }
+
+       private:
+        MeshHost& host_;
+        void (MeshHost::*run_)();
+    };
+
+    MeshHost(DaemonSettings&& settings, MeshFiles&& files, EventLoop&& loop, MeshLink&& link, OutsideSocket&& outside,
+             InsideSocket&& inside, NetworkEvents&& events);
 
     // World
     void send_outside(const Endpoint& to, Bytes datagram) override { outside_.send(to, datagram); }
@@ -65,6 +65,7 @@ class MeshHost : private World, private RequestHandler {
     Status watch_all();
     void restore_members();
     void on_resolved(const std::vector<std::vector<Endpoint>>& found);
+    void end() { ending_ = true; }
     void read_outside();
     void read_inside();
     void read_network();
@@ -103,8 +104,11 @@ class MeshHost : private World, private RequestHandler {
     InsideSocket inside_;
     NetworkEvents events_;
     Fd signals_;
+    Source on_signal_{*this, &MeshHost::end};
+    Source on_outside_{*this, &MeshHost::read_outside};
+    Source on_inside_{*this, &MeshHost::read_inside};
+    Source on_network_{*this, &MeshHost::read_network};
     std::unique_ptr<Resolver> resolver_;
-    std::vector<std::unique_ptr<FunctionSource>> sources_;
     std::unique_ptr<ControlServer> control_;
     std::unique_ptr<Mesh> mesh_;
     PeerBook book_;

@@ -98,16 +98,15 @@ Result<std::string> MeshHost::difference_lines() {
     if (!addresses) {
         return std::unexpected(addresses.error());
     }
-    auto all = peer_differences(wanted_peers(), *device);
-    const auto more = network_differences("address", *addresses);
-    all.insert(all.end(), more.begin(), more.end());
     std::string text;
-    for (const Difference& difference : all) {
-        std::string line;
-        add_field(line, "what", difference.what);
-        add_field(line, "wanted", difference.wanted);
-        add_field(line, "actual", difference.actual);
-        append(text, line, "\n");
+    for (const auto& differences :
+         {peer_differences(wanted_peers(), *device), network_differences("address", *addresses)}) {
+        for (const Difference& difference : differences) {
+            add_field(text, "what", difference.what);
+            add_field(text, "wanted", difference.wanted);
+            add_field(text, "actual", difference.actual);
+            text += '\n';
+        }
     }
     return text;
 }

@@ -1,11 +1,23 @@
 #include "peer_book.hpp"
 
 #include <algorithm>
+#include <cstdlib>
+#include <cstring>
 
 namespace thole::mesh {
 
+namespace {
+
+int compare_addresses(const Address& left, const Address& right) {
+    return std::memcmp(left.bytes.data(), right.bytes.data(), left.bytes.size());
+}
+
+}  // namespace
+
 std::vector<PeerBook::Entry>::const_iterator PeerBook::find(const Address& ipv6) const {
-    const auto at = std::ranges::lower_bound(entries_, ipv6.bytes, {}, [](const Entry& one) { return one.ipv6.bytes; });
+    const auto at = std::ranges::lower_bound(
+        entries_, ipv6, [](const Address& left, const Address& right) { return compare_addresses(left, right) < 0; },
+        &Entry::ipv6);
     return at != entries_.end() && at->ipv6 == ipv6 ? at : entries_.end();
 }
 
@@ -20,7 +32,13 @@ void PeerBook::update(const Mesh& mesh) {
                 ? *known
                 : Entry{.ipv6 = peer.ipv6, .key = peer.key, .handshake_seconds = std::nullopt, .handshake = {}});
     }
-    std::ranges::sort(entries, {}, [](const Entry& one) { return one.ipv6.bytes; });
+    // Not std::sort: each kind of element that it sorts costs 4 KB of code.
+    const auto compare = [](const void* left, const void* right) {
+        return compare_addresses(static_cast<const Entry*>(left)->ipv6, static_cast<const Entry*>(right)->ipv6);
+    };
+    if (!entries.empty()) {
+        std::qsort(entries.data(), entries.size(), sizeof(Entry), compare);
+    }
     entries_ = std::move(entries);
 }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import struct
@@ -36,33 +35,44 @@ def measure(init: Path) -> Results:
 
 
 def link(output: Path) -> None:
-    """Link init once more as the build did, but with its symbols."""
+    """Link init's objects once more, with their symbols and without what nothing calls.
+
+    Not by zig, which strips what is made small whatever it is told. The C and C++ libraries, which are zig's, are
+    left out: what is measured is not in them.
+    """
     ninja = [toolchain.ninja(), "-C", str(TARGET)]
     commands = subprocess.run([*ninja, "-t", "commands", "init/init"], capture_output=True, text=True, check=True)
     words = shlex.split(commands.stdout.strip().splitlines()[-1])
-    words[words.index("-o") + 1] = str(output)
+    objects = [word for word in words if word.endswith(".o") and word != "-o"]
+    archives = [word for word in words if word.endswith(".a")]
     done = subprocess.run(
-        [word for word in words if word != "-s"], cwd=TARGET, capture_output=True, text=True, check=False,
-        env={**os.environ, **toolchain.zig_environment()},
+        ["ld", "--gc-sections", "-e", "main", "--unresolved-symbols=ignore-all", "-o", str(output), *objects,
+         "--start-group", *archives, "--end-group"],
+        cwd=TARGET, capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:
         raise TholeError(f"init does not link with its symbols: {done.stderr.strip()[-1000:]}", "./thole build")
 
 
 def symbols(image: bytes) -> dict[bytes, int]:
-    """Names and sizes of everything in a 64-bit ELF file that takes room in it; what has no size is left out."""
+    """Names and sizes of everything in a 64-bit ELF file that takes room in it; what has no size is left out.
+
+    What has several names at one address counts once: constructors have two.
+    """
     (table,) = struct.unpack_from("<Q", image, 40)
     entry, count = struct.unpack_from("<HH", image, 58)
     sections = [struct.unpack_from("<IIQQQQIIQQ", image, table + number * entry) for number in range(count)]
     found: dict[bytes, int] = {}
+    seen: set[int] = set()
     for _, kind, _, _, offset, size, names, _, _, step in sections:
         if kind != _SYMBOL_TABLE:
             continue
         strings = sections[names][4]
         for at in range(offset, offset + size, step):
-            name, info, _, section, _, length = struct.unpack_from("<IBBHQQ", image, at)
+            name, info, _, section, address, length = struct.unpack_from("<IBBHQQ", image, at)
             placed = 0 < section < len(sections) and sections[section][1] == 1  # not .bss
-            if placed and info & 15 in (1, 2) and length:
+            if placed and info & 15 in (1, 2) and length and address not in seen:
+                seen.add(address)
                 text = image[strings + name : image.index(b"\0", strings + name)]
                 found[text] = found.get(text, 0) + length
     return found
