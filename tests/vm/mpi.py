@@ -120,8 +120,8 @@ def _headers(package: Path, folder: Path) -> None:
 
 def _compile(made: Path, headers: Path) -> None:
     done = subprocess.run(
-        [toolchain.zig(), "cc", "-target", _TARGET, "-std=gnu17", "-O2", "-s", "-Wall", "-Werror", f"-I{headers}", SOURCE,
-         made / LIBRARIES / _LIBRARY, "-Wl,--allow-shlib-undefined", "-o", made / PROGRAM],
+        [toolchain.zig(), "cc", "-target", _TARGET, "-std=gnu17", "-O2", "-s", "-Wall", "-Werror", f"-I{headers}",
+         SOURCE, made / LIBRARIES / _LIBRARY, "-Wl,--allow-shlib-undefined", "-o", made / PROGRAM],
         env={**os.environ, **toolchain.zig_environment()},
         capture_output=True,
         text=True,
