@@ -49,11 +49,15 @@ def put(tree: Path) -> None:
     shutil.copytree(built(), tree, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*"))
 
 
-def environment(folder: str) -> list[str]:
-    """What the program needs on a node, where it lies in `folder`: its libraries; and to talk by plain TCP and memory,
-    because nothing there has the fabrics that Open MPI would look for first.
+def environment(folder: str, interface: str = "") -> list[str]:
+    """What the program needs on a node, where it lies in `folder`: its libraries; a home, without which PMIx ends (a
+    command of the guest agent has none); and to talk by plain TCP and memory, because nothing there has the fabrics that
+    Open MPI would look for first. `interface`: the one that nodes reach each other by, where others lead nowhere (wg0).
     """
+    only = [f"OMPI_MCA_btl_tcp_if_include={interface}"] if interface else []
     return [
+        *only,
+        "HOME=/tmp",
         f"LD_LIBRARY_PATH={folder}/{LIBRARIES}",
         "OMPI_MCA_pml=ob1",
         "OMPI_MCA_btl=self,sm,tcp",
