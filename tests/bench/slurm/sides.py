@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tarfile
@@ -77,8 +78,7 @@ def sizes_of_thole(artifacts: Artifacts) -> Results:
             "--out", folder,
         ]  # fmt: skip
         done = subprocess.run(
-            command, env={"PYTHONPATH": str(CHECKOUT), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}, capture_output=True,
-            text=True, check=False,
+            command, env={**os.environ, "PYTHONPATH": str(CHECKOUT)}, capture_output=True, text=True, check=False
         )  # fmt: skip
         if done.returncode:
             raise TholeError(f"the profile base is not composed: {done.stderr.strip()[-500:]}", "see rootfs/compose.py")

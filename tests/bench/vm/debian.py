@@ -6,6 +6,7 @@ What a small server has that does what a node's base profile does: systemd with 
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -149,7 +150,9 @@ def _run(tree: Path, program: str, *arguments: str) -> None:
 
 
 def _mke2fs(tree: Path, image_file: Path, size: str) -> None:
-    command = ["/sbin/mke2fs", "-q", "-t", "ext4", "-E", "root_owner=0:0", "-d", str(tree), str(image_file), size]
+    # In a user namespace the files are root's, as they are to be in the image.
+    own = [] if os.geteuid() == 0 else ["unshare", "--map-root-user"]
+    command = [*own, "/sbin/mke2fs", "-q", "-t", "ext4", "-E", "root_owner=0:0", "-d", tree, image_file, size]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise TholeError(f"mke2fs failed: {done.stderr.strip()}", "see tests/bench/vm/debian.py")
