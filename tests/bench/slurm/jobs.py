@@ -39,7 +39,7 @@ done
 """
 # A line a round: before sbatch, after it, in its script. The job that waits for it is not measured.
 _SBATCH = """
-out=/var/tmp/bench-job
+out=/tmp/bench-job
 for (( round = 0; round < $1; ++round )); do
     before=$EPOCHREALTIME
     id=$(sbatch --parsable --mem=64 --output=$out <<'END'
