@@ -25,7 +25,7 @@ from rootfs import pack
 
 MEMORY, CPUS = 2048 * MIB, 2
 FOR_JOBS = 1792  # MiB
-DEADLINE = 7200
+DEADLINE = 4 * 3600
 SIZE_LINES = (
     Line("erofs", "root file system as compressed erofs, MB", 1),
     Line("files", "its files, MB", 1),
