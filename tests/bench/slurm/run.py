@@ -96,6 +96,7 @@ def measure(side: Side, artifacts: Artifacts, boots: int, count: int, settings: 
     found = side.sizes(artifacts)
     times = []
     with tempfile.TemporaryDirectory(prefix="thole-bench-") as folder:
+        say(f"{side.name}: disk")
         config = side.prepare(artifacts, Path(folder))
         for turn in range(boots):
             say(f"{side.name}: boot {turn + 1} of {boots}")
