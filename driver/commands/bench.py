@@ -1,8 +1,8 @@
 """Measure and print: `boot` sizes, boot and rebuild times, each beside its goal; `init` PID 1 beside its peers; `mesh`
-the nodes' network.
+the nodes' network; `slurm` a node of SLURM beside a Debian with systemd.
 
 boot: a node is booted with an empty data disk. For the rebuild one source file of init/ is edited, and put back
-afterwards. init: needs root. docs/benchmarks.md says how it and mesh measure.
+afterwards. init: needs root. docs/benchmarks.md says how it, mesh and slurm measure.
 """
 
 from __future__ import annotations
@@ -14,21 +14,23 @@ import sys
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `./thole bench`."""
-    parser.add_argument("what", choices=["boot", "init", "mesh"], help="what to measure")
+    parser.add_argument("what", choices=["boot", "init", "mesh", "slurm"], help="what to measure")
     parser.add_argument("--memory", default="2G", help="memory of the VM (default: %(default)s)")
     parser.add_argument("--cpus", type=int, default=2, help="processors of the VM (default: %(default)s)")
     parser.add_argument(
-        "--only", action="append", metavar="NAME", help="init: this peer; mesh: this part (again and again)"
-    )
-    parser.add_argument("--quick", action="store_true", help="init, mesh: fewer repetitions, shorter idle time")
-    parser.add_argument("--rounds", type=int, metavar="N", help="init, mesh: repetitions (default: 5; init: 3 of VMs)")
-    parser.add_argument("--write", action="store_true", help="init, mesh: put the tables into docs/benchmarks.md")
+        "--only", action="append", metavar="NAME",
+        help="init: this peer; mesh: this part; slurm: this side (again and again)",
+    )  # fmt: skip
+    parser.add_argument("--quick", action="store_true", help="not boot: fewer repetitions, less idle time")
+    parser.add_argument("--rounds", type=int, metavar="N", help="not boot: repetitions (default: 5; of VMs 3)")
+    parser.add_argument("--write", action="store_true", help="not boot: put the tables into docs/benchmarks.md")
     parser.add_argument("--json", action="store_true", help="the figures as JSON")
 
 
 def main(options: argparse.Namespace) -> int:
     """Build, measure, print."""
-    return {"init": measure_init, "mesh": measure_mesh, "boot": measure_boot}[options.what](options)
+    measure = {"init": measure_init, "mesh": measure_mesh, "slurm": measure_slurm, "boot": measure_boot}
+    return measure[options.what](options)
 
 
 def measure_init(options: argparse.Namespace) -> int:
@@ -66,6 +68,21 @@ def measure_mesh(options: argparse.Namespace) -> int:
     if "simulation" in parts:
         setup.ensure(shown, "build", "test")
         build.make(build.measured(), shown, (run.SIMULATION,))
+    return run.main(options, shown)
+
+
+def measure_slurm(options: argparse.Namespace) -> int:
+    """SLURM on a node and on a Debian with systemd."""
+    from driver import build, display, setup
+    from driver.paths import CHECKOUT
+
+    sys.path.append(str(CHECKOUT / "tests"))
+    from bench.slurm import run
+
+    run.chosen(options)
+    shown = display.create()
+    build.everything(shown, "slurm")
+    setup.ensure_qemu(shown)
     return run.main(options, shown)
 
 

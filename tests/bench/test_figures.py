@@ -6,6 +6,8 @@ import pytest
 
 from bench import linux, measures, table
 from bench.mesh import records, simulation
+from bench.slurm import jobs
+from bench.slurm import run as slurm
 from bench.table import Line, Notes
 from bench.vm import boots
 from driver.errors import TholeError
@@ -110,3 +112,44 @@ def test_records_of_absent_members() -> None:
     assert written.startswith(records.HEAD) and written.count(b"absent-") == 500
     one = records.record(3, bytes(32), 7)
     assert len(one) < 400 and bytes([10, 41, 1, 3]) in one
+
+
+_IDLE = """\
+/proc/1/smaps_rollup:Pss:                 600 kB
+/proc/40/smaps_rollup:Pss:               9000 kB
+/proc/41/smaps_rollup:Pss:               5000 kB
+/proc/50/smaps_rollup:Pss:               1500 kB
+/proc/2/smaps_rollup:Pss:                   0 kB
+/proc/1/comm:init
+/proc/2/comm:kthreadd
+/proc/40/comm:slurmctld
+/proc/41/comm:slurmd
+/proc/50/comm:bash
+MemTotal:        2014396 kB
+MemAvailable:    1914396 kB
+"""
+
+
+def test_memory_of_a_slurm_node() -> None:
+    """Kernel threads and the shell that asks are left out; the controller is not of the compute role."""
+    found = jobs.read_memory(_IDLE)
+    assert found == {"slurmctld": 9.0, "slurmd": 5.0, "munged": 0, "compute": 5.6, "processes": 2, "used": 100.0}
+    with pytest.raises(TholeError, match="nothing of its memory"):
+        jobs.read_memory("bash: grep: command not found")
+
+
+def test_times_of_jobs() -> None:
+    """Three times a line, or an error that shows what there was."""
+    assert jobs.read_times("1.5 2.25 3\n4 5 6\n") == [(1.5, 2.25, 3.0), (4.0, 5.0, 6.0)]
+    for wrong in ("", "1 2", "srun: error: no node"):
+        with pytest.raises(TholeError, match="no times"):
+            jobs.read_times(wrong)
+
+
+def test_settings_that_differ() -> None:
+    """Places may differ, settings are shown."""
+    one = {"SlurmdSpoolDir": "/a", "SelectType": "select/cons_tres", "KillWait": "30 sec"}
+    other = {"SlurmdSpoolDir": "/b", "SelectType": "select/linear", "KillWait": "30 sec"}
+    assert slurm.different({"x": one, "y": other})[2:] == ["- SelectType: select/cons_tres / select/linear"]
+    assert slurm.different({"x": one, "y": one}) == []
+    assert slurm.different({"x": one}) == []
