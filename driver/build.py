@@ -38,7 +38,7 @@ class Tree(NamedTuple):
 
 
 # Root file systems beside that of the profile, for tests; nothing of them is made before it is asked for.
-ALSO = ("slurm", "kubernetes,slurm")
+ALSO = ("slurm", "slurm-accounting", "kubernetes,slurm")
 
 
 def target(arch: str = "x86_64", profile: str = "kubernetes", image: bool = True) -> Tree:

@@ -19,7 +19,11 @@ from driver.errors import TholeError
 # Layers whose tests need no image.
 _WITHOUT_IMAGE = ("unit", "fuzz", "lint", "driver", "rootfs")
 # Tests that boot a root file system which is made beside the build's own, by its profile.
-_BESIDE = {"slurm": ("vm/slurm", "vm/slurm-cluster"), "kubernetes,slurm": ("vm/slurm-pods",)}
+_BESIDE = {
+    "slurm": ("vm/slurm", "vm/slurm-cluster"),
+    "slurm-accounting": ("vm/slurm-accounting",),
+    "kubernetes,slurm": ("vm/slurm-pods",),
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -299,8 +299,9 @@ constexpr std::array kKeys{
         .name = "accounting",
         .type = KeyType::choice,
         .fallback = "file",
-        .doc = "Controller: `file` writes a line for each job that ends, which `sacct -c` reads.",
-        .words = "none file"},
+        .doc = "Controller: `file` writes a line for each job that ends, which `sacct -c` reads; `database`, in images of "
+               "the profile slurm-accounting, is slurmdbd with MariaDB.",
+        .words = "none file database"},
     Key{.section = "slurm",
         .name = "prolog",
         .type = KeyType::text,

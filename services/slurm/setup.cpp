@@ -28,6 +28,8 @@ constexpr const char* kMungeKey = "/run/munge/munge.key";
 constexpr const char* kOwnKey = "/var/lib/slurm/munge.key";
 constexpr const char* kControllerRun = "/run/slurmctld";
 constexpr const char* kEnvironment = "/run/thole/slurm.env";
+constexpr const char* kDatabaseRun = "/run/mysqld";  // where MariaDB's clients look for its socket
+constexpr const char* kSystemTables = "/usr/share/mariadb/mariadb_system_tables.sql";
 constexpr const char* kMore = "/var/lib/slurm/more.conf";  // lines of the site's own
 
 std::string host_name() {
@@ -37,17 +39,17 @@ std::string host_name() {
 
 std::string etc(std::string_view name) { return concat("/etc/slurm/", name); }
 
-Status make_owned(const std::string& path, unsigned user, unsigned group, mode_t mode) {
-    if (auto made = make_directories(path, mode); !made) {
-        return made;
+Status give(const std::string& path, std::string_view owner) {
+    const auto account = find_account(owner, {}, {});
+    if (!account) {
+        return std::unexpected(account.error());
     }
-    return ::chown(path.c_str(), user, group) == 0 ? Status() : system_error("set the owner of", path);
+    return ::chown(path.c_str(), account->user, account->group) == 0 ? Status() : system_error("set the owner of", path);
 }
 
 Status make_owned(const std::string& path, std::string_view owner, mode_t mode) {
-    const auto account = find_account(owner, {}, {});
-    return account ? make_owned(path, account->user, account->group, mode)
-                   : Status(std::unexpected(account.error()));
+    const auto made = make_directories(path, mode);
+    return made ? give(path, owner) : made;
 }
 
 /// proc(5): "MemTotal:  2014396 kB".
@@ -69,7 +71,8 @@ Status give_homes(const JobAccounts& accounts) {
         if (path_exists(home)) {
             continue;
         }
-        if (auto made = make_owned(home, user.id, user.id, 0700); !made) {
+        // By name: its account is in passwd before its home is made.
+        if (auto made = make_owned(home, user.name, 0700); !made) {
             return made;
         }
     }
@@ -161,6 +164,9 @@ Status Setup::write_controller_files() {
             return copied;
         }
     }
+    if (auto written = write_database_files(controller.name); !written) {
+        return written;
+    }
     if (auto written = replace_file(etc("users.conf"), handed_out(*accounts), 0644); !written) {
         return written;
     }
@@ -168,6 +174,30 @@ Status Setup::write_controller_files() {
         return written;
     }
     return replace_file(etc("slurm.conf"), slurm_conf(config_, controller), 0644);
+}
+
+/// The tables are made in the database `mysql`, which the package's own script makes and chooses first.
+Status Setup::write_database_files(std::string_view controller) {
+    if (config_.text("slurm.accounting") != "database") {
+        return {};
+    }
+    const auto tables = read_file(kSystemTables);
+    if (!tables) {
+        return failure(concat("slurm.accounting is database (", config_.origin("slurm.accounting"),
+                              "), but there is none in this image: it needs the profile slurm-accounting"));
+    }
+    if (auto made = make_owned(kDatabaseRun, "slurm", 0750); !made) {
+        return made;
+    }
+    const std::string start = concat("CREATE DATABASE IF NOT EXISTS mysql;\nUSE mysql;\n", *tables);
+    if (auto written = replace_file(concat(kDatabaseRun, "/init.sql"), start, 0644); !written) {
+        return written;
+    }
+    const std::string path = etc("slurmdbd.conf");
+    if (auto written = replace_file(path, slurmdbd_conf(controller), 0600); !written) {
+        return written;
+    }
+    return give(path, "slurm");
 }
 
 Status Setup::copy_hook(std::string_view from, const std::string& name) {

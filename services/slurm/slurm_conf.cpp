@@ -76,12 +76,20 @@ std::string slurm_conf(const NodeConfig& config, const Controller& controller) {
     }
     if (config.text("slurm.accounting") == "file") {
         text += "JobCompType=jobcomp/filetxt\nJobCompLoc=/var/log/slurm/jobs\n";
+    } else if (config.text("slurm.accounting") == "database") {
+        append(text, "AccountingStorageType=accounting_storage/slurmdbd\nAccountingStorageHost=", controller.name, "\n");
     }
     // Names without a directory: the controller hands these programs out.
     text += config.text("slurm.prolog").empty() ? "" : "Prolog=prolog\n";
     text += config.text("slurm.epilog").empty() ? "" : "Epilog=epilog\n";
     text += partitions(config);
     return text += controller.has_more ? "Include more.conf\n" : "";
+}
+
+std::string slurmdbd_conf(std::string_view controller) {
+    return concat("AuthType=auth/munge\nSlurmUser=slurm\nDbdHost=", controller,
+                  "\nPidFile=/run/slurmctld/slurmdbd.pid\nStorageType=accounting_storage/mysql\n"
+                  "StorageHost=localhost\nStorageUser=slurm\nStorageLoc=slurm\n");
 }
 
 std::string_view cgroup_conf() {

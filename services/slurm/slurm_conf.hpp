@@ -21,6 +21,9 @@ struct Controller {
 /// slurm.conf of the whole cluster; other nodes get it from the controller.
 std::string slurm_conf(const NodeConfig& config, const Controller& controller);
 
+/// slurmdbd.conf, where slurm.accounting is `database`.
+std::string slurmdbd_conf(std::string_view controller);
+
 /// cgroup.conf: cgroup2 without systemd.
 std::string_view cgroup_conf();
 

@@ -31,6 +31,11 @@ class Slurm:
         fixed = ("--parsable", f"--uid={user}", f"--gid={user}", "--chdir=/tmp", "--output=/tmp/job-%j")
         return int(self.output("/usr/bin/sbatch", *fixed, *options, f"--wrap={command}").split(";")[0])
 
+    def srun(self, *arguments: str, user: str = "alice", timeout: float = 120) -> Completed:
+        """A step of a user's; root may not say another user to srun as to sbatch."""
+        become = ("/usr/sbin/chroot", f"--userspec={user}", "/")
+        return self.execute(*become, "/usr/bin/srun", "--chdir=/tmp", *arguments, timeout=timeout)
+
     def jobs(self, *options: str) -> dict[str, str]:
         """The state of each job that the controller knows, by number; of an array NUMBER_TASK."""
         lines = self.output(

@@ -64,10 +64,8 @@ def nodes(
 
 def test_a_job_on_each(nodes: Nodes) -> None:
     """One step over all three, from the login node, as a user that only the controller's node.ini names."""
-    out = nodes.on("node3").output(
-        "/usr/bin/srun", "--uid=alice", "--chdir=/tmp", "--nodes=3", "--ntasks-per-node=1", "sh", "-c", "id -un; hostname"
-    )
-    assert sorted(out.split()) == ["alice"] * 3 + NAMES
+    done = nodes.on("node3").srun("--nodes=3", "--ntasks-per-node=1", "sh", "-c", "id -un; hostname")
+    assert sorted(done.stdout.split()) == ["alice"] * 3 + NAMES, done
 
 
 def test_addresses_are_those_of_the_mesh(nodes: Nodes) -> None:
