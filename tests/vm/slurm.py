@@ -47,6 +47,10 @@ class Slurm:
         """Of one job."""
         return self.jobs(f"--jobs={job}").get(str(job), "UNKNOWN")
 
+    def node_of(self, job: int) -> str:
+        """Where a job of one node runs, or ran last."""
+        return self.output("/usr/bin/squeue", "--noheader", "--states=all", f"--jobs={job}", "--format=%N").strip()
+
     def wait(self, job: int, timeout: float, wanted: set[str] | None = None) -> str:
         """Until the job is in one of these states, or, without any named, has ended."""
         limit = time.monotonic() + timeout
