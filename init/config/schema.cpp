@@ -273,7 +273,8 @@ constexpr std::array kKeys{
         .name = "memory-per-cpu",
         .type = KeyType::integer,
         .fallback = "0",
-        .doc = "Controller: MiB for each processor of a job that asks for no memory. 0: it gets all that its nodes have.",
+        .doc =
+            "Controller: MiB for each processor of a job that asks for no memory. 0: it gets all that its nodes have.",
         .minimum = 0,
         .maximum = 16'777'216},
     Key{.section = "slurm",
@@ -285,22 +286,25 @@ constexpr std::array kKeys{
         .name = "users",
         .type = KeyType::field_list,
         .fallback = "",
-        .doc = "Controller: who has jobs, as NAME:NUMBER from 1000 on. All nodes of SLURM get them from the controller.",
+        .doc =
+            "Controller: who has jobs, as NAME:NUMBER from 1000 on. All nodes of SLURM get them from the controller.",
         .minimum = 2,
         .maximum = 2},
     Key{.section = "slurm",
         .name = "groups",
         .type = KeyType::field_list,
         .fallback = "",
-        .doc = "Controller: further groups, as NAME:NUMBER:USER:USER... Each user has a group of the same name and number.",
+        .doc = "Controller: further groups, as NAME:NUMBER:USER:USER... Each user has a group of the same name and "
+               "number.",
         .minimum = 2,
         .maximum = 256},
     Key{.section = "slurm",
         .name = "accounting",
         .type = KeyType::choice,
         .fallback = "file",
-        .doc = "Controller: `file` writes a line for each job that ends, which `sacct -c` reads; `database`, in images of "
-               "the profile slurm-accounting, is slurmdbd with MariaDB.",
+        .doc =
+            "Controller: `file` writes a line for each job that ends, which `sacct -c` reads; `database`, in images of "
+            "the profile slurm-accounting, is slurmdbd with MariaDB.",
         .words = "none file database"},
     Key{.section = "slurm",
         .name = "prolog",

@@ -22,7 +22,8 @@ std::string_view text_of(const mesh::Block& bytes) {
 Result<mesh::Secret> block_in(std::string_view text, const std::string& path) {
     mesh::Block bytes{};
     if (text.size() != bytes.size()) {
-        return failure(concat(path, " has ", text.size(), " bytes and is no key: remove it, and the node makes another"));
+        return failure(
+            concat(path, " has ", text.size(), " bytes and is no key: remove it, and the node makes another"));
     }
     std::ranges::copy(text, reinterpret_cast<char*>(bytes.data()));
     mesh::Secret key(bytes);

@@ -48,7 +48,8 @@ Status give(const std::string& path, std::string_view owner) {
     if (!account) {
         return std::unexpected(account.error());
     }
-    return ::chown(path.c_str(), account->user, account->group) == 0 ? Status() : system_error("set the owner of", path);
+    return ::chown(path.c_str(), account->user, account->group) == 0 ? Status()
+                                                                     : system_error("set the owner of", path);
 }
 
 Status make_owned(const std::string& path, std::string_view owner, mode_t mode) {
@@ -56,9 +57,9 @@ Status make_owned(const std::string& path, std::string_view owner, mode_t mode) 
     return made ? give(path, owner) : made;
 }
 
-/// SLURM syncs its list of jobs, but not the jobs' scripts: after a power cut it has jobs without one, and ends itself at
-/// the first of them. With these attributes (chattr(1), S and D) what is written below the folder is on the disk before
-/// the job is accepted. A file system without them, such as one in memory, has nothing to lose.
+/// SLURM syncs its list of jobs, but not the jobs' scripts: after a power cut it has jobs without one, and ends itself
+/// at the first of them. With these attributes (chattr(1), S and D) what is written below the folder is on the disk
+/// before the job is accepted. A file system without them, such as one in memory, has nothing to lose.
 Status write_through(const std::string& folder) {
     const auto fd = open_file(folder, O_RDONLY | O_DIRECTORY);
     if (!fd) {
@@ -238,8 +239,8 @@ Status Setup::copy_hook(std::string_view from, const std::string& name) {
 Status Setup::write_node_environment() {
     const auto written = config_.text("slurm.controller");
     const std::string controller = written.empty() ? host_name() : std::string(written);
-    return replace_file(kEnvironment,
-                        concat("CONTROLLER=", controller, "\nNODE_LINE=", node_line(config_, memory_kib()), "\n"), 0644);
+    return replace_file(
+        kEnvironment, concat("CONTROLLER=", controller, "\nNODE_LINE=", node_line(config_, memory_kib()), "\n"), 0644);
 }
 
 /// On the controller from node.ini, elsewhere from what the controller has handed out; before it has, none are known.

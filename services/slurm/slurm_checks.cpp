@@ -63,8 +63,8 @@ Finding controller_answers(const Chain& chain) {
         return {false, chain.address.error().message};
     }
     const auto reached = reach_controller(*chain.address);
-    return {reached.has_value(), reached ? concat(chain.controller, " at ", address_text(*chain.address))
-                                         : reached.error().message};
+    return {reached.has_value(),
+            reached ? concat(chain.controller, " at ", address_text(*chain.address)) : reached.error().message};
 }
 
 std::string offset_text(std::int64_t milliseconds) {
@@ -100,8 +100,8 @@ Finding node_takes_jobs(const Chain& chain) {
         return {false, asked.good ? concat("the controller does not know ", chain.node) : concat("sinfo ", said)};
     }
     const auto state = said.substr(0, said.find(' '));
-    static constexpr std::array<std::string_view, 6> kGood{"idle", "mixed", "allocated", "completing", "reserved",
-                                                           "planned"};
+    static constexpr std::array<std::string_view, 6> kGood{"idle",       "mixed",    "allocated",
+                                                           "completing", "reserved", "planned"};
     const bool good = std::ranges::find(kGood, state) != kGood.end();
     return {good, good ? concat(chain.node, " is ", state) : concat(chain.node, " is ", said)};
 }
@@ -131,7 +131,8 @@ struct Check {
 };
 
 constexpr Check kChecks[] = {
-    {"munge", munge_round_trip, "`thole logs slurm munged` says what is wrong; `thole restart slurm` makes the key anew"},
+    {"munge", munge_round_trip,
+     "`thole logs slurm munged` says what is wrong; `thole restart slurm` makes the key anew"},
     {"slurm clock", clocks_agree,
      "the node and the controller need the same time: node.ini's [time] on both, `thole logs time`"},
     {"slurm controller", controller_answers,

@@ -77,7 +77,8 @@ std::string slurm_conf(const NodeConfig& config, const Controller& controller) {
     if (config.text("slurm.accounting") == "file") {
         text += "JobCompType=jobcomp/filetxt\nJobCompLoc=/var/log/slurm/jobs\n";
     } else if (config.text("slurm.accounting") == "database") {
-        append(text, "AccountingStorageType=accounting_storage/slurmdbd\nAccountingStorageHost=", controller.name, "\n");
+        append(text, "AccountingStorageType=accounting_storage/slurmdbd\nAccountingStorageHost=", controller.name,
+               "\n");
     }
     // Names without a directory: the controller hands these programs out.
     text += config.text("slurm.prolog").empty() ? "" : "Prolog=prolog\n";

@@ -13,9 +13,9 @@ inline constexpr std::uint16_t kControllerPort = 6817;
 
 /// What the controller needs to know besides node.ini.
 struct Controller {
-    std::string name;           // of this node
-    std::string address;        // where others reach it
-    bool has_more = false;      // /etc/slurm/more.conf is there
+    std::string name;       // of this node
+    std::string address;    // where others reach it
+    bool has_more = false;  // /etc/slurm/more.conf is there
 };
 
 /// slurm.conf of the whole cluster; other nodes get it from the controller.

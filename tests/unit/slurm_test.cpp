@@ -74,7 +74,8 @@ TEST_CASE("who is not the controller says who is") {
 }
 
 TEST_CASE("users and groups") {
-    const auto config = config_of("[slurm]\nrole = controller\nusers = alice:2000 bob:2001\ngroups = physics:3000:alice:bob\n");
+    const auto config =
+        config_of("[slurm]\nrole = controller\nusers = alice:2000 bob:2001\ngroups = physics:3000:alice:bob\n");
     REQUIRE(config);
     const auto accounts = job_accounts(*config);
     REQUIRE(accounts);
@@ -167,8 +168,7 @@ TEST_CASE("passwd and group keep their own lines and have no others for jobs") {
     const JobAccounts accounts{{{"alice", 2000}}, {{"physics", 3000, {"alice"}}}};
     const std::string_view passwd = "root:x:0:0:root:/root:/usr/sbin/nologin\nold:x:1999:1999::/home/old:/bin/bash\n";
     const std::string users = with_users(passwd, accounts);
-    CHECK(users ==
-          "root:x:0:0:root:/root:/usr/sbin/nologin\nalice:x:2000:2000:alice:/home/alice:/bin/bash\n");
+    CHECK(users == "root:x:0:0:root:/root:/usr/sbin/nologin\nalice:x:2000:2000:alice:/home/alice:/bin/bash\n");
     CHECK(with_users(users, accounts) == users);
     CHECK(with_groups("root:x:0:\nold:x:1999:\nslurm:x:64030:\n", accounts) ==
           "root:x:0:\nslurm:x:64030:\nalice:x:2000:\nphysics:x:3000:alice\n");
