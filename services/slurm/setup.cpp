@@ -34,6 +34,8 @@ constexpr const char* kControllerRun = "/run/slurmctld";
 constexpr const char* kEnvironment = "/run/thole/slurm.env";
 constexpr const char* kDatabaseRun = "/run/mysqld";  // where MariaDB's clients look for its socket
 constexpr const char* kSystemTables = "/usr/share/mariadb/mariadb_system_tables.sql";
+constexpr std::string_view kFirstStatements =
+    "CREATE DATABASE IF NOT EXISTS slurm;\nCREATE DATABASE IF NOT EXISTS mysql;\nUSE mysql;\n";
 constexpr const char* kMore = "/var/lib/slurm/more.conf";  // lines of the site's own
 
 std::string host_name() {
@@ -203,7 +205,8 @@ Status Setup::write_controller_files() {
     return replace_file(etc("slurm.conf"), slurm_conf(config_, controller), 0644);
 }
 
-/// The tables are made in the database `mysql`, which the package's own script makes and chooses first.
+/// The tables are made in the database `mysql`. slurmdbd's own is made here too: made by slurmdbd, its first start
+/// fails.
 Status Setup::write_database_files(std::string_view controller) {
     if (config_.text("slurm.accounting") != "database") {
         return {};
@@ -216,7 +219,7 @@ Status Setup::write_database_files(std::string_view controller) {
     if (auto made = make_owned(kDatabaseRun, "slurm", 0750); !made) {
         return made;
     }
-    const std::string start = concat("CREATE DATABASE IF NOT EXISTS mysql;\nUSE mysql;\n", *tables);
+    const std::string start = concat(kFirstStatements, *tables);
     if (auto written = replace_file(concat(kDatabaseRun, "/init.sql"), start, 0644); !written) {
         return written;
     }

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from vm import mpi
 from vm.slurm import Slurm
 from vm.tools import throwaway_cluster
 
@@ -13,11 +17,13 @@ from qemu.artifacts import Artifacts
 from qemu.cluster import mesh
 from qemu.cluster.cluster import Cluster
 from qemu.host import MIB
+from qemu.images import make_sparse
 from qemu.vm import Vm
 
 NAMES = ["node1", "node2", "node3"]
 IDLE = dict.fromkeys(NAMES, "idle")
 BOOT, JOIN, JOB, REQUEUE = 300, 300, 240, 400
+MPI, DATA = "/var/mpi", 2 << 30
 WRONG_BY = 600  # seconds
 SAVED = 6  # SLURM writes its queue every five seconds: docs/limits.md
 
@@ -52,6 +58,10 @@ def nodes(
         "node2": {"slurm.role": "compute"},
         "node3": {"slurm.role": "compute login", "slurm.features": "big"},
     }
+    tree = tmp_path_factory.mktemp("data")
+    mpi.put(tree / "mpi")
+    for name in NAMES:
+        data_disk(spec.folder / name / "data.img", tree)
     begun = time.monotonic()
     with Cluster(spec, watched_by_module.append) as cluster:
         cluster.wait_agents(BOOT)
@@ -87,6 +97,16 @@ def test_doctor_finds_nothing(nodes: Nodes) -> None:
     """The whole chain, on each node."""
     for name in NAMES:
         assert {check: row for check, row in nodes.on(name).doctor().items() if not row[0]} == {}
+
+
+def test_mpi(nodes: Nodes) -> None:
+    """A real MPI program over two nodes, two ranks on each: they find each other by PMIx and talk over the mesh."""
+    settings = [*mpi.environment(MPI), "OMPI_MCA_btl_tcp_if_include=wg0"]
+    step = ("--mpi=pmix", "--nodes=2", "--ntasks=4", "--overcommit", "--mem=200")
+    done = nodes.on("node1").srun(*step, "/usr/bin/env", *settings, f"{MPI}/{mpi.PROGRAM}", "4", timeout=300)
+    assert done.status == 0 and "ring of 4" in done.stdout, done
+    hosts = set(re.findall(r"^rank \d of 4 on (\w+)", done.stdout, re.MULTILINE))
+    assert len(hosts) == 2, done.stdout
 
 
 def test_a_clock_that_is_wrong(nodes: Nodes) -> None:
@@ -149,6 +169,14 @@ def test_the_controller_lost_its_power(nodes: Nodes) -> None:
     assert nodes.on("node1").wait(elsewhere, JOB) == "COMPLETED", nodes.on("node1").detail(elsewhere)
     for job in waiting:
         assert nodes.on("node1").wait(job, JOB) == "COMPLETED", nodes.on("node1").detail(job)
+
+
+def data_disk(path: Path, tree: Path) -> None:
+    """A node's data disk with a tree of files on it."""
+    path.parent.mkdir(parents=True)
+    make_sparse(path, DATA)
+    command = ["/sbin/mke2fs", "-q", "-t", "ext4", "-L", "thole-data", "-d", str(tree), str(path)]
+    subprocess.run(command, check=True)
 
 
 def move_clock(node: Slurm, seconds: int) -> None:
