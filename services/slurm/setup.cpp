@@ -105,6 +105,29 @@ Status give_homes(const JobAccounts& accounts) {
     return {};
 }
 
+Status make_folders() {
+    for (const auto* folder : {kRunFolder, "/etc/slurm", "/var/lib/slurm/node/conf-cache"}) {
+        if (auto made = make_directories(folder); !made) {
+            return made;
+        }
+    }
+    if (auto made = make_owned(kMungeFolder, "munge", 0755); !made) {
+        return made;
+    }
+    if (auto set = write_through(kQueue); !set) {
+        return set;
+    }
+    return make_owned(kControllerRun, "slurm", 0755);
+}
+
+Status copy_hook(std::string_view from, const std::string& name) {
+    if (from.empty()) {
+        return {};
+    }
+    const auto text = read_file(std::string(from));
+    return text ? replace_file(etc(name), *text, 0755) : with_context(concat("slurm.", name), text.error());
+}
+
 }  // namespace
 
 Status Setup::prepare() {
@@ -137,21 +160,6 @@ Status Setup::refresh() {
         }
     }
     return write_accounts();
-}
-
-Status Setup::make_folders() {
-    for (const auto* folder : {kRunFolder, "/etc/slurm", "/var/lib/slurm/node/conf-cache"}) {
-        if (auto made = make_directories(folder); !made) {
-            return made;
-        }
-    }
-    if (auto made = make_owned(kMungeFolder, "munge", 0755); !made) {
-        return made;
-    }
-    if (auto set = write_through(kQueue); !set) {
-        return set;
-    }
-    return make_owned(kControllerRun, "slurm", 0755);
 }
 
 Result<bool> Setup::write_key() {
@@ -228,14 +236,6 @@ Status Setup::write_database_files(std::string_view controller) {
         return written;
     }
     return give(path, "slurm");
-}
-
-Status Setup::copy_hook(std::string_view from, const std::string& name) {
-    if (from.empty()) {
-        return {};
-    }
-    const auto text = read_file(std::string(from));
-    return text ? replace_file(etc(name), *text, 0755) : with_context(concat("slurm.", name), text.error());
 }
 
 /// What slurmd.unit and sackd.unit put into their commands.

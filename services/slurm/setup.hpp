@@ -25,11 +25,9 @@ class Setup {
     Status refresh();
 
    private:
-    Status make_folders();
     Result<bool> write_key();
     Status write_controller_files();
     Status write_database_files(std::string_view controller);
-    Status copy_hook(std::string_view from, const std::string& name);
     Status write_node_environment();
     Status write_accounts();
     [[nodiscard]] std::string address_of_node() const;
