@@ -171,6 +171,36 @@ def test_the_controller_lost_its_power(nodes: Nodes) -> None:
         assert nodes.on("node1").wait(job, JOB) == "COMPLETED", nodes.on("node1").detail(job)
 
 
+def test_a_login_node_and_hooks(
+    slurm_artifacts: Artifacts, tmp_path: Path, watched: list[Vm]
+) -> None:
+    """A node that only submits has configuration and users too; the controller hands out what runs before each job."""
+    tree = tmp_path / "tree"
+    (tree / "lib/site").mkdir(parents=True)
+    (tree / "lib/site/prolog").write_text("#!/bin/sh\necho $SLURM_JOB_ID >> /run/prolog\n")
+    spec = throwaway_cluster(slurm_artifacts, tmp_path, nodes=2, mesh=True, memory=768 * MIB, deadline=1800)
+    spec.settings = {
+        "*": {"slurm.controller": "node1"},
+        "node1": {
+            "slurm.role": "controller compute",
+            "slurm.users": "alice:2000",
+            "slurm.prolog": "/var/lib/site/prolog",
+        },
+        "node2": {"slurm.role": "login"},
+    }
+    data_disk(spec.folder / "node1" / "data.img", tree)
+    with Cluster(spec, watched.append) as cluster:
+        cluster.wait_agents(BOOT)
+        login = Nodes(cluster).on("node2")
+        login.wait_nodes({"node1": "idle"}, JOIN)
+        done = login.srun("sh", "-c", "echo $SLURM_JOB_ID; hostname")
+        job, host = done.stdout.split()
+        assert host == "node1", done
+        assert job in cluster.nodes["node1"].read("/run/prolog").split()
+        assert {check: row for check, row in login.doctor().items() if not row[0]} == {}
+        assert cluster.stop() == []
+
+
 def data_disk(path: Path, tree: Path) -> None:
     """A node's data disk with a tree of files on it."""
     path.parent.mkdir(parents=True)
