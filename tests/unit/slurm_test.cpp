@@ -189,7 +189,7 @@ TEST_CASE("the munge key comes from the secret in force, and is not the secret")
 
     mesh::Block other = secret->bytes();
     other[0] ^= 1U;
-    mesh::StoredSecret changed{
+    const mesh::StoredSecret changed{
         .secret = mesh::ClusterSecret(other), .version = {}, .previous = std::nullopt, .previous_until = 0};
     REQUIRE(mesh::store_secret(folder.path(), changed, *secret));
     const auto rotated = munge_key(*config, folder.path(), folder.path() + "/own");
