@@ -100,8 +100,13 @@ def needed_beside(names: list[str]) -> list[str]:
     return [
         profile
         for profile, tests in _BESIDE.items()
-        if not names or any(fnmatch.fnmatch(test, name) or test.startswith(f"{name}/") for test in tests for name in names)
+        if not names or any(may_be(test, name) for test in tests for name in names)
     ]
+
+
+def may_be(test: str, name: str) -> bool:
+    """Whether a test is what a name asks for: itself, its layer, or a pattern."""
+    return fnmatch.fnmatch(test, name) or test.startswith(f"{name}/")
 
 
 def needs_image(names: list[str]) -> bool:
