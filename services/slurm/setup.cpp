@@ -32,6 +32,7 @@ constexpr const char* kOwnKey = "/var/lib/slurm/munge.key";
 constexpr const char* kQueue = "/var/lib/slurm/controller";
 constexpr const char* kControllerRun = "/run/slurmctld";
 constexpr const char* kEnvironment = "/run/thole/slurm.env";
+constexpr const char* kRestFolder = "/run/slurmrestd";
 constexpr const char* kDatabaseRun = "/run/mysqld";  // where MariaDB's clients look for its socket
 constexpr const char* kSystemTables = "/usr/share/mariadb/mariadb_system_tables.sql";
 constexpr std::string_view kFirstStatements =
@@ -112,6 +113,9 @@ Status make_folders() {
         }
     }
     if (auto made = make_owned(kMungeFolder, "munge", 0755); !made) {
+        return made;
+    }
+    if (auto made = make_owned(kRestFolder, "slurmrestd", 0750); !made) {
         return made;
     }
     if (auto set = write_through(kQueue); !set) {

@@ -27,6 +27,7 @@ role = controller compute
 users = alice:2000 bob:2001
 groups = physics:3000:alice:bob
 memory-per-cpu = 64
+rest = yes
 """
 
 
@@ -159,6 +160,13 @@ def test_the_controller_is_killed_with_jobs_in_the_queue(single: Single) -> None
     assert set(single.slurm.jobs()) >= {str(job) for job in [running, *waiting]}
     for job in [running, *waiting]:
         assert single.slurm.wait(job, JOB) == "COMPLETED", single.slurm.detail(job)
+
+
+def test_rest(single: Single) -> None:
+    """slurmrestd runs where node.ini asks for it, as a user of its own."""
+    assert "ready" in single.slurm.output("/usr/bin/thole", "status", "slurmrestd")
+    [pid] = single.pids("slurmrestd")
+    assert "\nUid:\t904\t904" in single.node.agent.read_text(f"/proc/{pid}/status")
 
 
 def test_jobs_that_have_ended(single: Single) -> None:
