@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,15 @@ BOOT_TIMEOUT = 120
 READY_TIMEOUT = 900.0
 POWEROFF_LIMIT = 20
 POLL = 0.25
+ATTEMPT = 30.0  # of one kubectl that is asked again and again
 
 
 class NodeError(TholeError):
     """A node did not do what it should."""
+
+
+class KubectlLate(NodeError):
+    """A kubectl did not end in its time."""
 
 
 class Node:
@@ -83,12 +89,9 @@ class Node:
         made its own first objects. The seconds since the VM was started.
         """
         limit = time.monotonic() + timeout
-        while True:
-            done = self.run_kubectl("get", "serviceaccount", "default", timeout=30)
-            if done.returncode == 0:
-                return time.monotonic() - self.started
-            self._still(limit, f"the cluster takes no pods after {timeout:.0f} s: {done.stderr.strip()}")
-            time.sleep(POLL)
+        problem = f"the cluster takes no pods after {timeout:.0f} s"
+        self._until(("get", "serviceaccount", "default"), lambda _: True, limit, problem)
+        return time.monotonic() - self.started
 
     def wait_ready(self, timeout: float = READY_TIMEOUT) -> float:
         """Until this boot's kubelet has reported the node Ready; the seconds since the VM was started.
@@ -99,12 +102,13 @@ class Node:
         self.wait_agent(min(timeout, BOOT_TIMEOUT))
         self.fetch_kubeconfig(max(limit - time.monotonic(), 1))
         boot = self.boot_id()
-        while True:
-            done = self.run_kubectl("get", "node", self.name, "-o", "json", timeout=30)
-            if done.returncode == 0 and is_ready(json.loads(done.stdout), boot):
-                return time.monotonic() - self.started
-            self._still(limit, f"the node is not Ready after {timeout:.0f} s: {done.stderr.strip()}")
-            time.sleep(POLL)
+        self._until(
+            ("get", "node", self.name, "-o", "json"),
+            lambda output: is_ready(json.loads(output), boot),
+            limit,
+            f"the node is not Ready after {timeout:.0f} s",
+        )
+        return time.monotonic() - self.started
 
     def wait_for(self, what: str, condition: str, timeout: float, *more: str) -> None:
         """`kubectl wait`: until the object meets the condition; NodeError says how it stands otherwise."""
@@ -144,7 +148,7 @@ class Node:
                 timeout=timeout, check=False,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
-            raise NodeError(f"`kubectl {' '.join(arguments)}` still runs after {timeout:.0f} s") from None
+            raise KubectlLate(f"`kubectl {' '.join(arguments)}` still runs after {timeout:.0f} s") from None
 
     def kubectl(self, *arguments: str, stdin: str | None = None, timeout: float = 60) -> str:
         """The output of a kubectl that must succeed."""
@@ -178,6 +182,24 @@ class Node:
         self.vm.qmp.powerdown()
         self.vm.wait_end(timeout)
         return time.monotonic() - start
+
+    def _until(
+        self, arguments: tuple[str, ...], holds: Callable[[str], bool], limit: float, problem: str
+    ) -> None:
+        """Ask kubectl until it succeeds with an output that `holds`; NodeError with `problem` at the time `limit`.
+
+        While the API server starts, kubectl itself tries for longer than an attempt has: that is "not yet".
+        """
+        while True:
+            try:
+                done = self.run_kubectl(*arguments, timeout=ATTEMPT)
+                if done.returncode == 0 and holds(done.stdout):
+                    return
+                last = done.stderr.strip()
+            except KubectlLate as error:
+                last = error.what
+            self._still(limit, f"{problem}: {last}")
+            time.sleep(POLL)
 
     def _still(self, limit: float, problem: str) -> None:
         if not self.vm.alive():
