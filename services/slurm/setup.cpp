@@ -2,8 +2,8 @@
 
 #include <fcntl.h>
 #include <linux/fs.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
@@ -60,6 +60,9 @@ Status make_owned(const std::string& path, std::string_view owner, mode_t mode) 
     return made ? give(path, owner) : made;
 }
 
+/// ioctl(2) of a file's attributes, by itself: C libraries differ in the type of its request, and this one fits no int.
+long attributes(int fd, unsigned long request, int& flags) { return ::syscall(SYS_ioctl, fd, request, &flags); }
+
 /// SLURM syncs its list of jobs, but not the jobs' scripts: after a power cut it has jobs without one, and ends itself
 /// at the first of them. With these attributes (chattr(1), S and D) what is written below the folder is on the disk
 /// before the job is accepted. A file system without them, such as one in memory, has nothing to lose.
@@ -69,11 +72,11 @@ Status write_through(const std::string& folder) {
         return std::unexpected(fd.error());
     }
     int flags = 0;
-    if (::ioctl(fd->get(), static_cast<int>(FS_IOC_GETFLAGS), &flags) != 0) {
+    if (attributes(fd->get(), FS_IOC_GETFLAGS, flags) != 0) {
         return {};
     }
     flags |= FS_SYNC_FL | FS_DIRSYNC_FL;
-    if (::ioctl(fd->get(), static_cast<int>(FS_IOC_SETFLAGS), &flags) != 0 && errno != EOPNOTSUPP && errno != ENOTTY) {
+    if (attributes(fd->get(), FS_IOC_SETFLAGS, flags) != 0 && errno != EOPNOTSUPP && errno != ENOTTY) {
         return system_error("have all written to the disk at once below", folder);
     }
     return {};
