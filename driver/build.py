@@ -47,9 +47,13 @@ class Tree(NamedTuple):
         return BUILD / self.name
 
 
+# Root file systems beside that of the profile, for tests; nothing of them is made before it is asked for.
+ALSO = ("slurm", "slurm-accounting", "kubernetes,slurm")
+
+
 def target(arch: str = "x86_64", profile: str = "kubernetes", image: bool = True) -> Tree:
     """What runs on nodes."""
-    options = (f"-Dprofile={profile}", f"-Dimage={'true' if image else 'false'}")
+    options = (f"-Dprofile={profile}", f"-Dalso={list(ALSO)}", f"-Dimage={'true' if image else 'false'}")
     return Tree(arch, options, f"toolchain/{arch}-linux-musl.ini")
 
 
@@ -192,6 +196,11 @@ def refresh_indexes(display: Display) -> None:
     display.end()
 
 
+def also_target(profile: str) -> str:
+    """The target of ninja that makes the disk of one of `ALSO`."""
+    return f"image/{profile.replace(',', '-')}-disk.img"
+
+
 def everything(display: Display, profile: str, update: bool = False, arch: str = "x86_64") -> Tree:
     """Set-up and the whole build of the image; of an architecture that has none yet, the init."""
     setup.ensure(display, "build")
@@ -203,11 +212,13 @@ def everything(display: Display, profile: str, update: bool = False, arch: str =
 
 
 def need_profile(name: str) -> str:
-    """Check a profile's name."""
+    """Check a profile's name, or several with commas between; the same profiles give the same name."""
     known = sorted(path.stem for path in (CHECKOUT / "rootfs" / "profiles").glob("*.ini"))
-    if name not in known:
-        raise TholeError(f"there is no profile '{name}'", f"rootfs/profiles has {', '.join(known)}")
-    return name
+    parts = sorted(set(name.split(",")))
+    for part in parts:
+        if part not in known:
+            raise TholeError(f"there is no profile '{part}'", f"rootfs/profiles has {', '.join(known)}")
+    return ",".join(part for part in parts if part != "base" or len(parts) == 1)
 
 
 def built_profile(arch: str = "x86_64") -> str:

@@ -110,7 +110,8 @@ def main() -> int:
     """Check the root image and write the disk image around it."""
     parser = argparse.ArgumentParser(description="Write a GPT disk image around a root image.")
     parser.add_argument("--root", required=True, type=Path, metavar="EROFS")
-    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="disk.img goes there")
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="NAME.img goes there")
+    parser.add_argument("--name", default="disk", help="default: %(default)s")
     parser.add_argument("--arch", default="amd64", choices=sorted(gpt.ROOT_TYPES))
     parser.add_argument(
         "--slot-size", type=size, default=0, help="room for a root, e.g. 512M (default: what it needs)"
@@ -121,7 +122,7 @@ def main() -> int:
     options = parser.parse_args()
     root_size = erofs.check(options.root)
     options.out.mkdir(parents=True, exist_ok=True)
-    path = options.out / "disk.img"
+    path = options.out / f"{options.name}.img"
     write(path, slots(options.root, root_size, options.slot_size, options.arch), options.disk_size)
     report("disk", 1, 1, f"{path.stat().st_size // MIB} MiB")
     return 0

@@ -20,6 +20,7 @@
 #include "dhcp_hook.hpp"
 #include "log/logger.hpp"
 #include "remote.hpp"
+#include "slurm_main.hpp"
 
 namespace thole {
 
@@ -74,6 +75,9 @@ int init_main(std::span<const std::string_view> arguments) {
     }
     if (!arguments.empty() && arguments[0] == "mesh") {
         return mesh::mesh_main();
+    }
+    if (!arguments.empty() && arguments[0] == "slurm" && ::getpid() != 1) {
+        return slurm::slurm_main(arguments.subspan(1));
     }
     if (!arguments.empty() && arguments[0] == "crashed") {
         crashed_main(arguments.size() > 1 ? arguments[1] : "an unknown signal");

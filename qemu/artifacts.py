@@ -23,14 +23,18 @@ class Artifacts:
     root_tar: Path  # the root file system as an archive
 
     @classmethod
-    def find(cls, build: Path = BUILD) -> Artifacts:
-        """Look in a build directory; TholeError names what is not there."""
+    def find(cls, build: Path = BUILD, also: str = "") -> Artifacts:
+        """Look in a build directory; TholeError names what is not there.
+
+        `also` is a profile whose root file system is made beside that of the build (ALSO in driver/build.py).
+        """
+        prefix = also.replace(",", "-") + "-" if also else ""
         return cls(
             kernel=one(build, "vmlinux"),
-            disk=one(build, "disk.img"),
+            disk=one(build, f"{prefix}disk.img"),
             init=one(build, "init"),
             kubernetes=find_one(build, "kubernetes"),  # none in the profile base
-            root_tar=one(build, "root.tar"),
+            root_tar=one(build, f"{prefix}root.tar"),
         )
 
     def check(self) -> None:

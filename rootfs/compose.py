@@ -29,7 +29,7 @@ INIT = "/usr/sbin/init"
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description="Compose a node's root file system.")
-    parser.add_argument("--profile", required=True, help="name of a file in rootfs/profiles/")
+    parser.add_argument("--profile", required=True, help="files in rootfs/profiles/, with commas between")
     parser.add_argument(
         "--arch", default="amd64", choices=sorted(profiles.TRIPLETS), help="Debian architecture"
     )
@@ -52,6 +52,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         help="build folder of a service, installed by its services/SERVICE/install.ini",
     )
     parser.add_argument("--out", required=True, type=Path, metavar="DIR")
+    parser.add_argument("--name", default="root", help="of the files made there (default: %(default)s)")
     parser.add_argument("--depfile", type=Path, help="write what was read, for ninja")
     return parser.parse_args(argv)
 
@@ -104,12 +105,13 @@ class Composer:
 
 
 def write(composer: Composer, tree: Tree, stable: set[str], out: Path, epoch: int) -> Path:
-    """Write root.tar, root.erofs and root.manifest.json, each under its name only when it is whole."""
+    """Write NAME.tar, NAME.erofs and NAME.manifest.json, each under its name only when it is whole."""
     out.mkdir(parents=True, exist_ok=True)
-    archive, image, manifest = (out / name for name in ("root.tar", "root.erofs", "root.manifest.json"))
+    name = composer.options.name
+    archive, image, manifest = (out / f"{name}.{kind}" for kind in ("tar", "erofs", "manifest.json"))
     parts = {path: path.with_name(f".{path.name}.part") for path in (archive, image, manifest)}
     try:
-        report("root", 0, 0, "writing root.tar")
+        report("root", 0, 0, f"writing {archive.name}")
         with open(parts[archive], "wb") as stream:
             pack.write_tar([pack.TOP, *tree], stream, epoch)
         pack.Erofs(composer.cache, epoch).write(tree, stable, parts[image])

@@ -67,7 +67,6 @@ class Profile:
 
     name: str
     architecture: str
-    description: str = ""
     packages: dict[str, Package] = field(default_factory=dict)
     services: list[str] = field(default_factory=list)
     accounts: dict[str, Account] = field(default_factory=dict)
@@ -87,11 +86,12 @@ class Profile:
 
 
 def load(name: str, folder: Path, architecture: str = "amd64") -> Profile:
-    """Read profiles/NAME.ini and what it extends."""
+    """Read profiles/NAME.ini and what it extends; NAME,NAME is one root file system for several purposes."""
     if architecture not in TRIPLETS:
         raise TholeError(f"there is no architecture {architecture}", f"use one of {', '.join(TRIPLETS)}")
     profile = Profile(name, architecture)
-    _read(name, folder, profile, [])
+    for one in name.split(","):
+        _read(one, folder, profile, [])
     return profile
 
 
@@ -103,6 +103,8 @@ def _read(name: str, folder: Path, profile: Profile, above: list[str]) -> None:
         )
     if not path.is_file():
         raise TholeError(f"there is no profile {name} ({path})", f"use one of {', '.join(_names(folder))}")
+    if path in profile.files:
+        return  # another of the profiles extends it too
     # Keys are paths and package names: case counts, and the colon is no delimiter.
     parser = configparser.ConfigParser(delimiters=("=",), interpolation=None, empty_lines_in_values=False)
     parser.optionxform = str
@@ -113,7 +115,6 @@ def _read(name: str, folder: Path, profile: Profile, above: list[str]) -> None:
     parent = parser.get("profile", "extends", fallback="")
     if parent:
         _read(parent, folder, profile, [*above, name])
-    profile.description = parser.get("profile", "description", fallback="")
     profile.files.append(path)
     for section in parser.sections():
         _section(profile, path, section, dict(parser.items(section)))

@@ -106,6 +106,12 @@ def artifacts(request: pytest.FixtureRequest) -> Artifacts:
     return Artifacts.find(request.config.getoption("--build"))
 
 
+@pytest.fixture(scope="session")
+def slurm_artifacts(request: pytest.FixtureRequest) -> Artifacts:
+    """The same with the root file system of the profile slurm."""
+    return Artifacts.find(request.config.getoption("--build"), "slurm")
+
+
 @pytest.fixture
 def watched(request: pytest.FixtureRequest) -> Iterator[list[Vm]]:
     """Put a VM into this list: a failure shows its console, and it ends with the test."""

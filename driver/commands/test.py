@@ -10,6 +10,7 @@ time. Inputs that break something are named, and the exit status is then 1.
 from __future__ import annotations
 
 import argparse
+import fnmatch
 import os
 import sys
 
@@ -17,6 +18,12 @@ from driver.errors import TholeError
 
 # Layers whose tests need no image.
 _WITHOUT_IMAGE = ("unit", "fuzz", "lint", "driver", "rootfs")
+# Tests that boot a root file system which is made beside the build's own, by its profile.
+_BESIDE = {
+    "slurm": ("vm/slurm", "vm/slurm-cluster"),
+    "slurm-accounting": ("vm/slurm-accounting",),
+    "kubernetes,slurm": ("vm/slurm-pods",),
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,6 +55,9 @@ def main(options: argparse.Namespace) -> int:
         build.make(build.native(), shown)
         if needs_image(options.names):
             build.make(build.target(), shown)
+        targets = tuple(build.also_target(profile) for profile in needed_beside(options.names))
+        if targets:
+            build.make(build.target(), shown, targets)
     places = [CHECKOUT / "tests", *sorted(CHECKOUT.glob("*/tests"))]
     command = [
         toolchain.python(),
@@ -83,6 +93,20 @@ def need_fuzzers_alone(options: argparse.Namespace) -> None:
         raise TholeError(f"--minutes {options.minutes:g} is not more than 0 and at most a week", "such as --minutes 10")
     if options.target and options.minutes is None:
         raise TholeError("--target needs --minutes", "./thole test fuzz --minutes N --target NAME")
+
+
+def needed_beside(names: list[str]) -> list[str]:
+    """The profiles besides the usual one whose disks the tests of these names may boot."""
+    return [
+        profile
+        for profile, tests in _BESIDE.items()
+        if not names or any(may_be(test, name) for test in tests for name in names)
+    ]
+
+
+def may_be(test: str, name: str) -> bool:
+    """Whether a test is what a name asks for: itself, its layer, or a pattern."""
+    return fnmatch.fnmatch(test, name) or test.startswith(f"{name}/")
 
 
 def needs_image(names: list[str]) -> bool:

@@ -3,6 +3,7 @@
 #include "base/text.hpp"
 #include "config/address.hpp"
 #include "config/ranges.hpp"
+#include "config/slurm_keys.hpp"
 
 namespace thole {
 
@@ -94,6 +95,10 @@ Status NodeConfig::finish() {
     if (auto checked = check_ranges(*this); !checked) {
         return checked;
     }
+    if (auto checked = check_slurm(*this); !checked) {
+        return checked;
+    }
+    derive_reserved(*this);
     const auto services = list("kubernetes.service-range");
     if (!services.empty()) {
         constexpr unsigned kNameServer = 10;

@@ -1,11 +1,6 @@
 #include "config/schema.hpp"
 
-#include <algorithm>
 #include <array>
-#include <vector>
-
-#include "base/text.hpp"
-#include "config/value.hpp"
 
 namespace thole {
 
@@ -228,75 +223,132 @@ constexpr std::array kKeys{
         .fallback = "cluster.local",
         .doc = "Domain under which Services have names.",
         .maximum = 200},
+    Key{.section = "kubernetes",
+        .name = "reserved-cpu",
+        .type = KeyType::integer,
+        .fallback = "",
+        .doc = "Thousandths of a processor that pods do not get. Empty: 100, and what slurm.cpus says.",
+        .minimum = 1,
+        .maximum = 8'192'000},
+    Key{.section = "kubernetes",
+        .name = "reserved-memory",
+        .type = KeyType::integer,
+        .fallback = "",
+        .doc = "MiB that pods do not get. Empty: 256, and what slurm.memory says.",
+        .minimum = 1,
+        .maximum = 268'435'456},
+    Key{.section = "slurm",
+        .name = "role",
+        .type = KeyType::choice_list,
+        .fallback = "",
+        .doc = "What the node does for SLURM (docs/slurm.md). Empty: nothing of it runs.",
+        .words = "controller compute login"},
+    Key{.section = "slurm",
+        .name = "controller",
+        .type = KeyType::hostname,
+        .fallback = "",
+        .doc = "The controller's name in the mesh. Empty: this node, where it is the controller.",
+        .maximum = 253},
+    Key{.section = "slurm",
+        .name = "nodes",
+        .type = KeyType::integer,
+        .fallback = "1024",
+        .doc = "Controller: the most nodes that join.",
+        .minimum = 1,
+        .maximum = 65000},
+    Key{.section = "slurm",
+        .name = "partitions",
+        .type = KeyType::field_list,
+        .fallback = "main",
+        .doc = "Controller: partitions, the first the default one. NAME has all nodes, NAME:FEATURE those with that "
+               "feature.",
+        .minimum = 1,
+        .maximum = 2},
+    Key{.section = "slurm",
+        .name = "time-limit",
+        .type = KeyType::duration,
+        .fallback = "",
+        .doc = "Controller: the longest time of a job, in whole minutes. Empty: none."},
+    Key{.section = "slurm",
+        .name = "memory-per-cpu",
+        .type = KeyType::integer,
+        .fallback = "0",
+        .doc =
+            "Controller: MiB for each processor of a job that asks for no memory. 0: it gets all that its nodes have.",
+        .minimum = 0,
+        .maximum = 16'777'216},
+    Key{.section = "slurm",
+        .name = "node-timeout",
+        .type = KeyType::duration,
+        .fallback = "300s",
+        .doc = "Controller: so long after a node's last answer its jobs are started elsewhere."},
+    Key{.section = "slurm",
+        .name = "users",
+        .type = KeyType::field_list,
+        .fallback = "",
+        .doc =
+            "Controller: who has jobs, as NAME:NUMBER from 1000 on. All nodes of SLURM get them from the controller.",
+        .minimum = 2,
+        .maximum = 2},
+    Key{.section = "slurm",
+        .name = "groups",
+        .type = KeyType::field_list,
+        .fallback = "",
+        .doc = "Controller: further groups, as NAME:NUMBER:USER:USER... Each user has a group of the same name and "
+               "number.",
+        .minimum = 2,
+        .maximum = 256},
+    Key{.section = "slurm",
+        .name = "accounting",
+        .type = KeyType::choice,
+        .fallback = "file",
+        .doc =
+            "Controller: `file` writes a line for each job that ends, which `sacct -c` reads; `database`, in images of "
+            "the profile slurm-accounting, is slurmdbd with MariaDB.",
+        .words = "none file database"},
+    Key{.section = "slurm",
+        .name = "prolog",
+        .type = KeyType::text,
+        .fallback = "",
+        .doc = "Controller: a program that each node runs as root before a job."},
+    Key{.section = "slurm",
+        .name = "epilog",
+        .type = KeyType::text,
+        .fallback = "",
+        .doc = "Controller: a program that each node runs as root after a job."},
+    Key{.section = "slurm",
+        .name = "features",
+        .type = KeyType::words,
+        .fallback = "",
+        .doc = "Compute node: what it has, for `--constraint` and partitions."},
+    Key{.section = "slurm",
+        .name = "cpus",
+        .type = KeyType::integer,
+        .fallback = "0",
+        .doc = "Compute node: processors for jobs; pods get what is left. 0: all.",
+        .minimum = 0,
+        .maximum = 8192},
+    Key{.section = "slurm",
+        .name = "memory",
+        .type = KeyType::integer,
+        .fallback = "0",
+        .doc = "Compute node: MiB for jobs; pods get what is left. 0: all but what the node's own services need.",
+        .minimum = 0,
+        .maximum = 268'435'456},
+    Key{.section = "slurm",
+        .name = "rest",
+        .type = KeyType::boolean,
+        .fallback = "no",
+        .doc = "Whether slurmrestd answers on this node, on the socket /run/slurmrestd/socket."},
+    Key{.section = "slurm",
+        .name = "home",
+        .type = KeyType::text,
+        .fallback = "",
+        .doc = "SERVER:/PATH, mounted on /home by NFS. Empty: /home is on the data disk."},
 };
-
-std::vector<std::string_view> section_names(std::span<const Key> keys) {
-    std::vector<std::string_view> names;
-    for (const Key& key : keys) {
-        if (std::ranges::find(names, key.section) == names.end()) {
-            names.push_back(key.section);
-        }
-    }
-    return names;
-}
-
-std::string did_you_mean(std::string_view word, std::span<const std::string_view> candidates, std::string_view open,
-                         std::string_view close) {
-    const auto near = nearest_name(word, candidates);
-    if (!near.empty()) {
-        return concat("; did you mean ", open, near, close, "?");
-    }
-    std::string all = "; there are";
-    for (const auto candidate : candidates) {
-        all += concat(candidate == candidates.front() ? " " : ", ", open, candidate, close);
-    }
-    return all;
-}
-
-std::string reference_line(const Key& key) {
-    const std::string fallback = key.fallback.empty() ? "" : concat("`", key.fallback, "`");
-    const std::string_view secret = key.secret ? " Secret: refused on the kernel command line." : "";
-    return concat("| `", key.name, "` | ", allowed_values(key), " | ", fallback, " | ", key.doc, secret, " |\n");
-}
 
 }  // namespace
 
 std::span<const Key> node_keys() { return kKeys; }
-
-Result<const Key*> find_key(std::span<const Key> keys, std::string_view section, std::string_view name) {
-    std::vector<std::string_view> names;
-    for (const Key& key : keys) {
-        if (key.section == section && key.name == name) {
-            return &key;
-        }
-        if (key.section == section) {
-            names.push_back(key.name);
-        }
-    }
-    if (names.empty()) {
-        return failure(concat("unknown section [", section, "]", did_you_mean(section, section_names(keys), "[", "]")));
-    }
-    return failure(concat("unknown key '", name, "' in [", section, "]", did_you_mean(name, names, "'", "'")));
-}
-
-std::string config_reference(std::span<const Key> keys) {
-    std::string out =
-        "# node.ini\n\n"
-        "One file says what a node is. An empty value means the default. A line that begins with blanks continues the "
-        "value\n"
-        "of the line above; `#` and `;` begin a comment on a line of their own. Items of a list stand with commas or "
-        "blanks\n"
-        "between them.\n";
-    std::string_view section;
-    for (const Key& key : keys) {
-        if (key.section != section) {
-            section = key.section;
-            out +=
-                concat("\n## [", section, "]\n\n| key | takes | default | what it is |\n| --- | --- | --- | --- |\n");
-        }
-        out += reference_line(key);
-    }
-    return out;
-}
 
 }  // namespace thole

@@ -29,6 +29,8 @@ enum class KeyType : unsigned char {
     host_port_list,     // names or addresses, each with a port behind a colon or without; IPv6 with a port in brackets
     port_list,          // tcp/PORT, udp/FIRST-LAST
     interface_list,     // names of interfaces; `*` at the end stands for any more letters
+    choice_list,        // some of `words`
+    field_list,         // items of names with colons between, `minimum` to `maximum` of them
 };
 
 struct Key {

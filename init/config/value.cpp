@@ -5,6 +5,7 @@
 
 #include "base/text.hpp"
 #include "config/address.hpp"
+#include "config/field_list.hpp"
 #include "config/port_range.hpp"
 
 namespace thole {
@@ -207,7 +208,9 @@ Result<std::string> canonical_list(const Key& key, std::string_view value, Canon
     }
     const bool counted =
         key.type == KeyType::address_list || key.type == KeyType::host_port_list || key.type == KeyType::port_list;
-    const std::size_t longest = counted ? static_cast<std::size_t>(key.maximum) : kLongestList;
+    const std::size_t longest = counted                           ? static_cast<std::size_t>(key.maximum)
+                                : key.type == KeyType::field_list ? kLongestFieldList
+                                                                  : kLongestList;
     if (items.size() > longest) {
         return failure(concat(items.size(), " items are too many: the most is ", longest));
     }
@@ -276,6 +279,10 @@ bool is_word_of(const Key& key, std::string_view value) {
     return std::ranges::find(words, value) != words.end();
 }
 
+Result<std::string> canonical_choice(const Key& key, std::string_view value) {
+    return checked(is_word_of(key, value) ? Status() : failure(concat("'", value, "' is not allowed")), value);
+}
+
 Result<std::string> canonical_of_type(const Key& key, std::string_view value) {
     switch (key.type) {
         case KeyType::text: return canonical_text(value);
@@ -298,6 +305,8 @@ Result<std::string> canonical_of_type(const Key& key, std::string_view value) {
         case KeyType::host_port_list: return canonical_list(key, value, canonical_host_port);
         case KeyType::port_list: return canonical_list(key, value, canonical_ports);
         case KeyType::interface_list: return canonical_list(key, value, canonical_interface_pattern);
+        case KeyType::choice_list: return canonical_list(key, value, canonical_choice);
+        case KeyType::field_list: return canonical_list(key, value, canonical_fields);
         case KeyType::choice: break;
     }
     return failure(concat("'", value, "' is not allowed"));
@@ -325,6 +334,8 @@ std::string type_text(const Key& key) {
         case KeyType::host_port_list: return "HOST or HOST:PORT";
         case KeyType::port_list: return "tcp/PORT, udp/FIRST-LAST";
         case KeyType::interface_list: return "interfaces' names";
+        case KeyType::field_list: return fields_text(key);
+        case KeyType::choice_list:
         case KeyType::choice: return "";
     }
     return "";

@@ -10,12 +10,14 @@
 #include "base/text.hpp"
 #include "control/client.hpp"
 #include "control/commands.hpp"
+#include "control/doctor.hpp"
 #include "control/json.hpp"
 #include "control/mesh_client.hpp"
 #include "control/table.hpp"
 #include "log/log_channel.hpp"
 #include "os/cgroup.hpp"
 #include "os/file.hpp"
+#include "slurm_checks.hpp"
 
 namespace thole {
 
@@ -30,11 +32,6 @@ struct Node {
         return info ? info_value(*info, name) : std::string_view();
     }
     [[nodiscard]] bool in_container() const { return value("container") == "1"; }
-};
-
-struct Finding {
-    bool good = false;
-    std::string detail;
 };
 
 struct Check {
@@ -232,6 +229,17 @@ constexpr Check kChecks[] = {
     {"console", console_is_read, "a serial console that nobody reads is slow; the log `thole` has every line"},
 };
 
+std::vector<DoctorRow> all_rows(const Node& node) {
+    std::vector<DoctorRow> rows;
+    for (const Check& check : kChecks) {
+        rows.push_back({check.name, check.look(node), check.remedy});
+    }
+    for (DoctorRow& row : slurm::slurm_checks()) {
+        rows.push_back(std::move(row));
+    }
+    return rows;
+}
+
 }  // namespace
 
 int doctor_command(const Call& call) {
@@ -241,18 +249,17 @@ int doctor_command(const Call& call) {
     Json json;
     json.begin_array();
     std::string remedies;
-    for (const Check& check : kChecks) {
-        const Finding finding = check.look(node);
-        table.add(finding.good ? "ok" : "WRONG", !coloured ? "" : finding.good ? "32" : "31");
-        table.add(check.name);
-        table.add(finding.detail);
+    for (const DoctorRow& row : all_rows(node)) {
+        table.add(row.finding.good ? "ok" : "WRONG", !coloured ? "" : row.finding.good ? "32" : "31");
+        table.add(row.check);
+        table.add(row.finding.detail);
         json.begin_object();
-        json.text("check", check.name);
-        json.boolean("ok", finding.good);
-        json.text("detail", finding.detail);
-        json.text("remedy", finding.good ? "" : check.remedy);
+        json.text("check", row.check);
+        json.boolean("ok", row.finding.good);
+        json.text("detail", row.finding.detail);
+        json.text("remedy", row.finding.good ? "" : row.remedy);
         json.end_object();
-        remedies += finding.good ? "" : concat("\n", check.name, ": ", check.remedy, "\n");
+        remedies += row.finding.good ? "" : concat("\n", row.check, ": ", row.remedy, "\n");
     }
     json.end_array();
     print(call.has("--json") ? json.finish() : table.finish(false) + remedies);

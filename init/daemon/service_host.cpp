@@ -84,8 +84,13 @@ bool has_role(const NodeConfig& config, std::string_view wanted) {
 
 bool key_holds(const NodeConfig& config, std::string_view subject) {
     const auto equals = subject.find('=');
-    const auto value = config.text(subject.substr(0, equals));
-    return equals != std::string_view::npos ? value == subject.substr(equals + 1) : !value.empty() && value != "no";
+    const auto key = subject.substr(0, equals);
+    const auto value = config.text(key);
+    if (equals == std::string_view::npos) {
+        return !value.empty() && value != "no";
+    }
+    const auto wanted = subject.substr(equals + 1);
+    return value == wanted || std::ranges::count(config.list(key), wanted) > 0;
 }
 
 }  // namespace

@@ -100,7 +100,9 @@ constexpr std::array kKeys{
             .store = {.special = [](Unit& unit, std::string_view value,
                                     const Expander&) { return add_condition(unit, Condition::Kind::key, value); }},
             .allowed = "`section.key` or `section.key=value`, `!` negates",
-            .meaning = "The same for a key of node.ini that is set and not `no`."},
+            .meaning =
+                "The same for a key of node.ini that is set and not `no`, or has that value, or that item in its "
+                "list."},
     UnitKey{.section = "unit",
             .key = "condition-kernel-argument",
             .form = Form::each,

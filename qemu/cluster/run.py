@@ -83,7 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def prepare(options: argparse.Namespace, profile: str) -> ClusterSpec:
     """The cluster that the options describe, checked, before anything is built or changed."""
-    kubernetes = profile != "base"
+    kubernetes = "kubernetes" in profile.split(",")
     memory = host.parse_size(options.memory) if options.memory else MEMORY["kubernetes" if kubernetes else "base"]
     folder = folder_of(options.name)
     if not options.check and folder.is_dir() and (connection := door.connect(folder)):

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from driver import artefacts, debian
-from driver.commands.test import needs_image
+from driver import artefacts, build, debian
+from driver.commands.test import needed_beside, needs_image
 from driver.errors import TholeError
 from driver.main import COMMANDS
 
@@ -43,6 +43,21 @@ def test_unknown_profile() -> None:
     done = thole("build", "--profile", "nonsense")
     assert done.returncode == 1
     assert done.stderr.startswith("error: there is no profile 'nonsense'") and "kubernetes" in done.stderr
+
+
+def test_several_profiles() -> None:
+    """The same profiles have one name, whatever their order; base is part of all."""
+    assert build.need_profile("slurm,kubernetes") == build.need_profile("kubernetes,slurm") == "kubernetes,slurm"
+    assert build.need_profile("base,slurm,slurm") == "slurm" and build.need_profile("base") == "base"
+    with pytest.raises(TholeError, match="there is no profile 'x'"):
+        build.need_profile("slurm,x")
+
+
+def test_roots_beside_the_builds_own() -> None:
+    """They are made where a test that boots them may be among those named."""
+    assert needed_beside([]) == needed_beside(["vm"]) == list(build.ALSO)
+    assert needed_beside(["vm/slurm"]) == needed_beside(["vm/slurm-cluster"]) == ["slurm"]
+    assert needed_beside(["unit", "vm/boot", "vm/slurm-nothing"]) == []
 
 
 def test_package_list() -> None:

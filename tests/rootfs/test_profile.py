@@ -32,14 +32,16 @@ def test_patterns_that_fit_nothing_are_known():
 
 
 @pytest.mark.parametrize("architecture", ["amd64", "arm64"])
-@pytest.mark.parametrize("name", ["base", "kubernetes"])
+@pytest.mark.parametrize("name", ["base", "kubernetes", "slurm", "kubernetes,slurm"])
 def test_our_profiles_load(checkout, name, architecture):
     loaded = profile.load(name, checkout / "rootfs" / "profiles", architecture)
     assert "libc6" in loaded.packages and "network" in loaded.services
     assert all(
         "{lib}" not in pattern for package in loaded.packages.values() for pattern in package.keep.patterns
     )
-    assert ("kubernetes" in loaded.services) == (name == "kubernetes")
+    assert ("kubernetes" in loaded.services) == ("kubernetes" in name)
+    assert ("slurm" in loaded.services) == ("slurm" in name)
+    assert loaded.services.count("network") == 1
 
 
 def write(folder, name, text):
@@ -56,6 +58,16 @@ def test_extending_adds_and_overrides(tmp_path):
     loaded = profile.load("high", tmp_path)
     assert loaded.packages["a"].keep.patterns == ["usr/lib/x86_64-linux-gnu/a"]
     assert loaded.links == {"etc/x": "z"} and loaded.groups == {"root": 0}
+
+
+def test_several_profiles_are_one(tmp_path):
+    write(tmp_path, "low", "[groups]\nroot = 0\n[services]\nnames = a\n[forbidden]\nnames = sh x\n")
+    write(tmp_path, "one", "[profile]\nextends = low\n[services]\nnames = b\n[links]\netc/x = y\n")
+    write(tmp_path, "two", "[profile]\nextends = low\n[services]\nnames = c\n[forbidden]\nallowed = sh\n")
+    loaded = profile.load("one,two", tmp_path)
+    assert loaded.services == ["a", "b", "c"]
+    assert loaded.links == {"etc/x": "y"} and loaded.allowed == ["sh"] and loaded.forbidden == ["sh", "x"]
+    assert [path.stem for path in loaded.files] == ["low", "one", "two"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,103 @@
+#include "slurm_main.hpp"
+
+#include <poll.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+
+#include "base/text.hpp"
+#include "boot/running_config.hpp"
+#include "home.hpp"
+#include "os/fd.hpp"
+#include "os/notify_sender.hpp"
+#include "reach.hpp"
+#include "say.hpp"
+
+#include "setup.hpp"
+
+namespace thole::slurm {
+
+using mesh::say;
+
+namespace {
+
+/// The places where a change matters here; one that is not there yet is watched as soon as it is, by its parent.
+void watch_all(const Fd& changes) {
+    for (const auto* folder : {kRunFolder, kHandedOutFolder, kMeshFolder}) {
+        (void)::inotify_add_watch(changes.get(), folder, IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE | IN_ONLYDIR);
+    }
+}
+
+void wait_for_change(const Fd& changes) {
+    alignas(inotify_event) std::array<char, 4096> events{};
+    pollfd waiting{changes.get(), POLLIN, 0};
+    if (::poll(&waiting, 1, -1) > 0) {
+        (void)::read(changes.get(), events.data(), events.size());
+    }
+}
+
+Status serve() {
+    auto config = running_config();
+    if (!config) {
+        return std::unexpected(config.error());
+    }
+    const Fd changes(::inotify_init1(IN_CLOEXEC));
+    if (!changes) {
+        return system_error("watch for changes in", kMeshFolder);
+    }
+    Setup setup(std::move(*config));
+    if (auto prepared = setup.prepare(); !prepared) {
+        return prepared;
+    }
+    const char* const path = std::getenv("NOTIFY_SOCKET");
+    // Without a supervisor there is nobody to tell.
+    (void)notify(path != nullptr ? path : "", "READY=1\n");
+    while (true) {
+        watch_all(changes);
+        // Looked at after the watches are there, so that nothing is missed in between.
+        if (auto refreshed = setup.refresh(); !refreshed) {
+            say(refreshed.error().message);
+        }
+        wait_for_change(changes);
+    }
+}
+
+/// Said once, and again where the reason is another.
+int wait_for_controller(const std::string& name) {
+    constexpr unsigned kPause = 500'000;  // microseconds
+    std::string said;
+    while (true) {
+        const auto address = address_of(name);
+        const auto reached = address ? reach_controller(*address) : Status(std::unexpected(address.error()));
+        if (reached) {
+            return 0;
+        }
+        if (reached.error().message != said) {
+            said = reached.error().message;
+            say(concat("waiting for the controller ", name, ": ", said));
+        }
+        ::usleep(kPause);
+    }
+}
+
+}  // namespace
+
+int slurm_main(std::span<const std::string_view> arguments) {
+    if (arguments.size() == 2 && arguments[0] == "wait") {
+        return wait_for_controller(std::string(arguments[1]));
+    }
+    const bool home = arguments.size() == 2 && arguments[0] == "home";
+    if (!arguments.empty() && !home) {
+        say("usage: init slurm [wait CONTROLLER | home SERVER:/PATH]");
+        return 2;
+    }
+    const auto served = home ? mount_home(arguments[1]) : serve();
+    if (!served) {
+        say(served.error().message);
+    }
+    return served ? 0 : 1;
+}
+
+}  // namespace thole::slurm
