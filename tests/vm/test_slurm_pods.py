@@ -53,9 +53,9 @@ def test_pods_and_jobs_on_one_node(request: pytest.FixtureRequest, tmp_path: Pat
     assert limit >> 20 <= mib(status["capacity"]["memory"]) - JOB_MEMORY
     assert f"CfgTRES=cpu={CPUS},mem={JOB_MEMORY}M" in slurm.output("/usr/bin/scontrol", "show", "node", "node0")
 
-    job = slurm.submit("nproc; sleep 30; echo done", f"--cpus-per-task={CPUS}", f"--mem={JOB_MEMORY}")
+    node.wait_takes_pods(IDLE)
+    job = slurm.submit("nproc; sleep 60; echo done", f"--cpus-per-task={CPUS}", f"--mem={JOB_MEMORY}")
     slurm.wait(job, JOB, {"RUNNING"})
-    node.wait_takes_pods(POD)
     node.apply(objects.pod("client", "sleep"))
     node.wait_for("pod/client", "condition=Ready", POD)
     assert slurm.wait(job, JOB) == "COMPLETED", slurm.detail(job)
