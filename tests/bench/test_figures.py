@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bench import linux, measures, table
-from bench.mesh import records, simulation
+from bench.mesh import binary, records, simulation
 from bench.slurm import jobs
 from bench.slurm import run as slurm
 from bench.table import Line, Notes
@@ -153,3 +153,24 @@ def test_settings_that_differ() -> None:
     assert slurm.different({"x": one, "y": other})[2:] == ["- SelectType: select/cons_tres / select/linear"]
     assert slurm.different({"x": one, "y": one}) == []
     assert slurm.different({"x": one}) == []
+
+
+_MAP = """\
+Discarded input sections
+
+ .text.unused   0x0000000000000000      0x111 init/a.cpp.o
+
+Linker script and memory map
+
+ .text          0x0000000000401000        0x0 init/a.cpp.o
+ .text._ZN5thole3runEv
+                0x0000000000401000      0x100 init/a.cpp.o
+ .rodata.table  0x0000000000402000       0x20 init/a.cpp.o
+ .data.rel.ro   0x0000000000403000        0x8 init/b.cpp.o
+ .bss.big       0x0000000000404000     0x9000 init/b.cpp.o
+"""
+
+
+def test_sections_of_a_linkers_map() -> None:
+    """What was kept and takes room in the file, by the file it comes from."""
+    assert binary.sections(_MAP) == {"init/a.cpp.o": 0x120, "init/b.cpp.o": 8}

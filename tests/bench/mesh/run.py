@@ -28,8 +28,9 @@ LARGEST = 5000  # THOLE_MESH_NODES says another; so many take 11 GB, and half an
 SIMULATION = "tests/mesh-simulation-test"
 BINARY_LINES = (
     Line("binary", "init, all of it"),
-    Line("binary-mesh", "of it functions and data of the mesh"),
-    Line("binary-crypto", "and of its cryptography (libsodium)"),
+    Line("binary-mesh", "of it code and data of the mesh's daemon"),
+    Line("binary-crypto", "of its cryptography (libsodium)"),
+    Line("binary-commands", "of its commands (thole mesh ...)"),
 )
 
 
