@@ -136,27 +136,23 @@ def configure(tree: Tree, display: Display) -> None:
     cross = []
     if tree.cross:
         cross = ["--cross-file", str(setup.write_machine_file()), "--cross-file", str(CHECKOUT / tree.cross)]
-    key = digest(
-        "1",
-        str(CHECKOUT),
-        toolchain.python(),
-        *tree.options,
-        *cross,
-        repr(tree.environment),
-        *_cross_text(tree),
-    )
+    key = _key(tree, cross)
     stamp = tree.directory / _CONFIGURED
-    if stamp.exists() and stamp.read_text() == key and (tree.directory / "build.ninja").exists():
+    there = stamp.read_text() if stamp.exists() and (tree.directory / "build.ninja").exists() else ""
+    if there == key:
         return
     display.begin("configure")
-    remove_tree(tree.directory)
+    # Another profile is another root file system of the same objects: they stay.
+    again = bool(there) and there.partition("\n")[0] == key.partition("\n")[0]
+    if not again:
+        remove_tree(tree.directory)
     command = [
         *toolchain.meson(),
         "setup",
+        *(["--reconfigure"] if again else []),
         str(tree.directory),
         str(CHECKOUT),
-        *tree.options,
-        *cross,
+        *([_profile(tree)] if again else [*tree.options, *cross]),
         "-Db_colorout=never",
     ]
     job = Job(
@@ -172,6 +168,24 @@ def configure(tree: Tree, display: Display) -> None:
         raise job.failure(f"meson setup of {tree.directory.name}")
     stamp.write_text(key)
     display.end()
+
+
+def _key(tree: Tree, cross: list[str]) -> str:
+    """What the objects depend on, and on a line of its own what only the root file system does."""
+    objects = digest(
+        "2",
+        str(CHECKOUT),
+        toolchain.python(),
+        *(option for option in tree.options if option != _profile(tree)),
+        *cross,
+        repr(tree.environment),
+        *_cross_text(tree),
+    )
+    return f"{objects}\n{_profile(tree)}"
+
+
+def _profile(tree: Tree) -> str:
+    return next((option for option in tree.options if option.startswith("-Dprofile=")), "")
 
 
 def _cross_text(tree: Tree) -> list[str]:

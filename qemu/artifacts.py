@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +34,7 @@ class Artifacts:
             kernel=one(build, "vmlinux"),
             disk=one(build, f"{prefix}disk.img"),
             init=one(build, "init"),
-            kubernetes=find_one(build, "kubernetes"),  # none in the profile base
+            kubernetes=find_one(build, "kubernetes") if "kubernetes" in profiles(build, prefix) else None,
             root_tar=one(build, f"{prefix}root.tar"),
         )
 
@@ -41,6 +42,12 @@ class Artifacts:
         """Refuse a kernel or a disk that is missing or cut short, before QEMU starts."""
         check_kernel(self.kernel)
         check_disk(self.disk)
+
+
+def profiles(build: Path, prefix: str) -> list[str]:
+    """What the root file system was made of, by its manifest; a build may hold programs of other profiles too."""
+    manifest = json.loads(one(build, f"{prefix}root.manifest.json").read_text())
+    return str(manifest["profile"]).split(",")
 
 
 def one(build: Path, name: str) -> Path:

@@ -22,6 +22,7 @@ BOOT_TIMEOUT = 120
 READY_TIMEOUT = 900.0
 POWEROFF_LIMIT = 20
 POLL = 0.25
+STATE_COMMAND = ["/usr/bin/systemctl", "is-system-running"]
 ATTEMPT = 30.0  # of one kubectl that is asked again and again
 
 
@@ -108,6 +109,19 @@ class Node:
             limit,
             f"the node is not Ready after {timeout:.0f} s",
         )
+        return time.monotonic() - self.started
+
+    def wait_running(self, timeout: float = READY_TIMEOUT) -> float:
+        """Until every unit is up, or has failed for good; the seconds since the VM was started. For nodes without
+        Kubernetes; TholeError names what failed.
+        """
+        limit = time.monotonic() + timeout
+        self.wait_agent(min(timeout, BOOT_TIMEOUT))
+        while (state := self.agent.execute(STATE_COMMAND, ATTEMPT).stdout.strip()) != "running":
+            if state == "degraded":
+                raise NodeError(f"{self.name}: not all units run", "thole status and thole logs say why")
+            self._still(limit, f"the node is still {state or 'silent'} after {timeout:.0f} s")
+            time.sleep(POLL)
         return time.monotonic() - self.started
 
     def wait_for(self, what: str, condition: str, timeout: float, *more: str) -> None:

@@ -100,14 +100,22 @@ def run_command(config: VmConfig, command: str, timeout: float) -> int:
         raise TholeError("--exec has no command", 'for instance: ./thole run --exec "thole status"')
     with Vm(config) as vm:
         node = Node(vm)
-        print(f"waiting for the node to be Ready (console: {vm.console.path})", file=sys.stderr, flush=True)
-        node.wait_ready(timeout)
+        print(f"waiting for the node to be up (console: {vm.console.path})", file=sys.stderr, flush=True)
+        if has_kubernetes(node):
+            node.wait_ready(timeout)
+        else:
+            node.wait_running(timeout)
         done = node.agent.execute(argv, timeout)
         sys.stdout.write(done.stdout)
         sys.stdout.flush()
         sys.stderr.write(done.stderr)
         end_orderly(vm, lambda text: print(text, file=sys.stderr))
     return done.status
+
+
+def has_kubernetes(node: Node) -> bool:
+    """Whether this build's nodes run it: those of the profiles base and slurm do not."""
+    return node.vm.config.artifacts.kubernetes is not None
 
 
 def end_orderly(vm: Vm, say) -> None:
@@ -159,6 +167,9 @@ class Interactive:
 
     def _watch(self, node: Node) -> None:
         try:
+            if not has_kubernetes(node):
+                self.events.put(("ready", f"node {node.name} is up after {node.wait_running(self.timeout):.1f} s"))
+                return
             seconds = node.wait_ready(self.timeout)
             self.events.put(("ready", usage(node, seconds)))
             self.events.put(("ready", f"the cluster takes pods after {node.wait_takes_pods(self.timeout):.1f} s"))

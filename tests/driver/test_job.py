@@ -69,7 +69,11 @@ def test_interrupt_ends_all_children(tmp_path: Path) -> None:
         f"sys.exit(guard(lambda: Job(command, Display(io.StringIO()), Path('{tmp_path}/log')).run()))\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
-    driver = subprocess.Popen([sys.executable, script], env=environment, stderr=subprocess.PIPE, text=True)
+    driver = subprocess.Popen(
+        [sys.executable, script], env=environment, stderr=subprocess.PIPE, text=True,
+        # Where the tests run in the background, a shell has had them ignore it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
     pid = tmp_path / "pid"
     while not (pid.exists() and pid.read_text().strip()):
         assert driver.poll() is None
