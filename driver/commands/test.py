@@ -24,6 +24,7 @@ _BESIDE = {
     "slurm-accounting": ("vm/slurm-accounting",),
     "kubernetes,slurm": ("vm/slurm-pods",),
 }
+_LONG = ("slurm-accounting", "kubernetes,slurm")  # all their tests are long
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +56,7 @@ def main(options: argparse.Namespace) -> int:
         build.make(build.native(), shown)
         if needs_image(options.names):
             build.make(build.target(), shown)
-        targets = tuple(build.also_target(profile) for profile in needed_beside(options.names))
+        targets = tuple(build.also_target(profile) for profile in needed_beside(options.names, options.all))
         if targets:
             build.make(build.target(), shown, targets)
     places = [CHECKOUT / "tests", *sorted(CHECKOUT.glob("*/tests"))]
@@ -95,12 +96,15 @@ def need_fuzzers_alone(options: argparse.Namespace) -> None:
         raise TholeError("--target needs --minutes", "./thole test fuzz --minutes N --target NAME")
 
 
-def needed_beside(names: list[str]) -> list[str]:
-    """The profiles besides the usual one whose disks the tests of these names may boot."""
+def needed_beside(names: list[str], long: bool = False) -> list[str]:
+    """The profiles besides the usual one whose disks the tests of these names may boot; without names all, or all but
+    those that only long tests boot.
+    """
     return [
         profile
         for profile, tests in _BESIDE.items()
-        if not names or any(may_be(test, name) for test in tests for name in names)
+        if any(may_be(test, name) for test in tests for name in names)
+        or (not names and (long or profile not in _LONG))
     ]
 
 

@@ -55,7 +55,8 @@ def test_several_profiles() -> None:
 
 def test_roots_beside_the_builds_own() -> None:
     """They are made where a test that boots them may be among those named."""
-    assert needed_beside([]) == needed_beside(["vm"]) == list(build.ALSO)
+    assert needed_beside([], long=True) == needed_beside(["vm"]) == list(build.ALSO)
+    assert needed_beside([]) == ["slurm"]
     assert needed_beside(["vm/slurm"]) == needed_beside(["vm/slurm-cluster"]) == ["slurm"]
     assert needed_beside(["unit", "vm/boot", "vm/slurm-nothing"]) == []
 

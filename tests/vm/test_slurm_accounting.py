@@ -23,6 +23,7 @@ users = alice:2000
 memory-per-cpu = 64
 accounting = database
 """
+pytestmark = pytest.mark.long  # minutes on two cores; ./thole test --all
 
 
 def test_jobs_are_in_the_database(request: pytest.FixtureRequest, tmp_path: Path, watched: list[Vm]) -> None:

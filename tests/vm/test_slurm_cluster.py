@@ -27,6 +27,8 @@ MPI, DATA = "/var/mpi", 2 << 30
 WRONG_BY = 600  # seconds
 SAVED = 6  # SLURM writes its queue every five seconds: docs/limits.md
 
+pytestmark = pytest.mark.long  # minutes on two cores; ./thole test --all
+
 
 class Nodes:
     """The cluster of this module, and SLURM's commands on each of its nodes."""

@@ -26,6 +26,7 @@ cpus = {CPUS}
 memory = {JOB_MEMORY}
 memory-per-cpu = 64
 """
+pytestmark = pytest.mark.long  # minutes on two cores; ./thole test --all
 
 
 def test_pods_and_jobs_on_one_node(request: pytest.FixtureRequest, tmp_path: Path, watched: list[Vm]) -> None:
