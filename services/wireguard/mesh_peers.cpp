@@ -41,6 +41,8 @@ Mesh::Peer& Mesh::add_peer(const PublicKey& key) {
         auto peer = std::make_unique<Peer>();
         peer->key = key;
         peer->ipv6 = mesh_ipv6(settings_.ranges.ipv6, key);
+        peer->paths = Paths(key < settings_.key);
+        peer->paths.hurry(now_, milliseconds(0));
         peers_.insert(peers_.begin() + static_cast<std::ptrdiff_t>(at), std::move(peer));
         // Nodes that know the same peers must not all turn to the same ones first.
         cursor_ = random() % peers_.size();

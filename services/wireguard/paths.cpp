@@ -9,6 +9,7 @@ namespace {
 /// WireGuard sends a first packet at once and a second after five seconds.
 constexpr milliseconds kTry{5'000};
 constexpr milliseconds kSilence{15'000};
+constexpr milliseconds kGivenWay{1'000};
 /// Pauses between rounds over all endpoints grow with the time of the search, within these.
 constexpr milliseconds kLongestPause{300'000};
 constexpr int kPauseShare = 12;
@@ -92,18 +93,20 @@ void Paths::add_observed(const Endpoint& endpoint, const Forbidden& forbidden, I
     hurry(now, milliseconds(0));
 }
 
+milliseconds Paths::way_given() const { return gives_way_ ? kGivenWay : milliseconds(0); }
+
 void Paths::search(Instant now) {
     working_ = false;
     unanswered_since_ = kNever;
     searching_since_ = now;
-    next_try_ = now;
+    next_try_ = now + way_given();
     next_ = count_;
 }
 
 void Paths::hurry(Instant now, milliseconds within) {
     if (!working_) {
         searching_since_ = now;
-        next_try_ = std::min(next_try_, now + within);
+        next_try_ = std::min(next_try_, now + within + way_given());
     }
 }
 

@@ -6,6 +6,10 @@
 // WireGuard answers data within 10 s, if only by a keepalive, so 15 s of sending into silence mean that nobody is there
 // (its own timers KEEPALIVE_TIMEOUT and REKEY_TIMEOUT add up to the same). A tunnel that nobody uses is silent, and
 // well.
+//
+// Two nodes that hear of each other try at the same time, and WireGuard has one handshake at a time with a peer: where
+// two initiations cross, each side drops its own for the other's, none is completed, and the next come five seconds
+// later. So one of the two gives way for a second.
 #pragma once
 
 #include <memory>
@@ -35,6 +39,9 @@ struct Forbidden {
 
 class Paths {
    public:
+    /// `gives_way`: of the two nodes this is the one that lets the other try first.
+    explicit Paths(bool gives_way = false) : gives_way_(gives_way) {}
+
     /// What the peer's record says of its endpoints.
     void set_known(std::span<const KnownEndpoint> known, const Forbidden& forbidden, Instant now);
 
@@ -67,6 +74,7 @@ class Paths {
     static constexpr std::size_t kMost = kMostEndpoints + kMostObserved;
 
     void search(Instant now);
+    [[nodiscard]] milliseconds way_given() const;
     [[nodiscard]] std::span<KnownEndpoint> list() const { return {list_.get(), count_}; }
     [[nodiscard]] bool lists(const Endpoint& endpoint) const;
     void add(const KnownEndpoint& endpoint);
@@ -78,6 +86,7 @@ class Paths {
     std::uint8_t next_ = 0;  // in the list; the one behind its end is what worked last
     bool working_ = false;
     bool help_ = false;
+    bool gives_way_;
     std::optional<Endpoint> current_;
     std::optional<Endpoint> last_good_;
     Instant last_handshake_ = kNever;
@@ -85,7 +94,7 @@ class Paths {
     std::uint64_t sent_ = 0;
     std::uint64_t received_ = 0;
     Instant searching_since_;
-    Instant next_try_;
+    Instant next_try_ = kNever;
 };
 
 }  // namespace thole::mesh

@@ -1,6 +1,7 @@
 #include "mesh_simulation.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/text.hpp"
 
@@ -214,6 +215,7 @@ void Simulation::initiate(SimulatedNode& from, SimulatedNode& to, const Endpoint
         return;
     }
     tunnel.last_initiation = now;
+    tunnel.initiated = true;
     ++from.counts.handshakes;
     if (endpoint != to.public_wireguard) {
         return;  // whoever is there does not answer
@@ -224,7 +226,13 @@ void Simulation::initiate(SimulatedNode& from, SimulatedNode& to, const Endpoint
             return;
         }
         to.tunnel(from).heard = now;
+        // A peer has one handshake at a time: that of the other takes the place of its own. Where two initiations
+        // cross, none is completed, and WireGuard tries again after five seconds.
+        to.tunnel(from).initiated = false;
         carry(to, from, [this, &from, &to] {
+            if (!std::exchange(from.tunnel(to).initiated, false)) {
+                return;
+            }
             complete(from, to, to.public_wireguard);
             carry(from, to, [this, &from, &to] { complete(to, from, from.public_wireguard); });
         });

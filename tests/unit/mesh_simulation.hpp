@@ -36,6 +36,7 @@ struct SimulatedTunnel {
     bool session = false;
     bool changed = false;
     bool unanswered = false;  // since something was sent nothing came
+    bool initiated = false;   // an answer to this node's own initiation would be taken
     Moment handshake;
     Moment last_initiation;
     Moment heard;  // for NAT: when something was last sent there
