@@ -170,8 +170,7 @@ TEST_CASE("join: a fresh node is reached by all at a settled address within thre
         REQUIRE(cluster.run_until_converged(minutes(1)));
         cluster.run(milliseconds(cluster.below(10'000)));
         cluster.start(5);
-        const auto joined =
-            cluster.run_until([&] { return cluster.converged() && cluster.full_mesh(); }, seconds(30));
+        const auto joined = cluster.run_until([&] { return cluster.converged() && cluster.full_mesh(); }, seconds(30));
         REQUIRE(joined);
         slowest = std::max(slowest, *joined);
     }
