@@ -23,6 +23,8 @@ struct Scene {
     Instant now = kStart;
     PathStatus status{};
 
+    explicit Scene(bool gives_way = false) : paths(gives_way) { paths.hurry(now, milliseconds(0)); }
+
     void know(std::initializer_list<KnownEndpoint> known) { paths.set_known(std::vector(known), forbidden, now); }
     std::optional<Endpoint> tick() { return paths.tick(now, 20); }
     std::optional<Endpoint> next() {
@@ -173,6 +175,18 @@ TEST_CASE("observed: the last two are kept, each once") {
     CHECK(scene.next() == endpoint("203.0.113.5", 4));
     CHECK(scene.next() == endpoint("203.0.113.5", 5));
     CHECK(scene.next() == endpoint("203.0.113.5", 4));
+}
+
+TEST_CASE("of two nodes that hear of each other one tries at once and the other a second later") {
+    Scene first;
+    Scene second(true);
+    for (Scene* const scene : {&first, &second}) {
+        scene->know({{EndpointKind::local, kLocalPlace}});
+    }
+    CHECK(first.paths.next_try() == first.now);
+    CHECK_FALSE(second.tick());
+    CHECK(second.paths.next_try() - second.now == seconds(1));
+    CHECK(second.next() == kLocalPlace);
 }
 
 TEST_CASE("hurry: a search begins anew") {
