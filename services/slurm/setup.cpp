@@ -39,11 +39,6 @@ constexpr std::string_view kFirstStatements =
     "CREATE DATABASE IF NOT EXISTS slurm;\nCREATE DATABASE IF NOT EXISTS mysql;\nUSE mysql;\n";
 constexpr const char* kMore = "/var/lib/slurm/more.conf";  // lines of the site's own
 
-std::string host_name() {
-    std::array<char, 256> name{};
-    return ::gethostname(name.data(), name.size() - 1) == 0 ? std::string(name.data()) : std::string();
-}
-
 std::string etc(std::string_view name) { return concat("/etc/slurm/", name); }
 
 Status give(const std::string& path, std::string_view owner) {
@@ -136,6 +131,11 @@ Status copy_hook(std::string_view from, const std::string& name) {
 }
 
 }  // namespace
+
+std::string host_name() {
+    std::array<char, 256> name{};
+    return ::gethostname(name.data(), name.size() - 1) == 0 ? std::string(name.data()) : std::string();
+}
 
 Status Setup::prepare() {
     if (auto made = make_folders(); !made) {

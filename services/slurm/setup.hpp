@@ -14,6 +14,9 @@ inline constexpr const char* kHandedOutFolder = "/run/slurm/conf";
 inline constexpr const char* kRunFolder = "/run/slurm";
 inline constexpr const char* kMeshFolder = "/var/lib/thole/mesh";
 
+/// This node's name: gethostname(2); empty where the kernel does not say.
+std::string host_name();
+
 class Setup {
    public:
     explicit Setup(NodeConfig config) : config_(std::move(config)) {}

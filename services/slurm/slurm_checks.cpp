@@ -14,6 +14,7 @@
 #include "os/cgroup.hpp"
 #include "os/file.hpp"
 #include "reach.hpp"
+#include "setup.hpp"
 
 namespace thole::slurm {
 
@@ -29,11 +30,6 @@ struct Chain {
     bool controls = false;
     bool computes = false;
 };
-
-std::string host_name() {
-    std::array<char, 256> name{};
-    return ::gethostname(name.data(), name.size() - 1) == 0 ? std::string(name.data()) : std::string();
-}
 
 std::string first_line(std::string_view text) { return std::string(text.substr(0, text.find('\n'))); }
 
