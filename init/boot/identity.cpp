@@ -11,6 +11,7 @@
 #include "base/text.hpp"
 #include "config/value.hpp"
 #include "os/file.hpp"
+#include "os/host_name.hpp"
 
 namespace thole {
 
@@ -80,10 +81,8 @@ std::string derived_node_name(std::string_view machine_id) { return concat("thol
 
 std::string container_name() {
     constexpr std::size_t kLongest = 63;  // as node.name
-    std::array<char, kLongest + 2> name{};
-    const bool known = ::gethostname(name.data(), name.size() - 1) == 0;
-    const std::string text(name.data());
-    return known && text != "localhost" && check_hostname(text, kLongest) ? text : std::string();
+    std::string name = host_name();
+    return name != "localhost" && check_hostname(name, kLongest) ? name : std::string();
 }
 
 std::string hosts_text(std::string_view node_name, std::string_view address) {

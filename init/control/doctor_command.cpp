@@ -17,6 +17,7 @@
 #include "log/log_channel.hpp"
 #include "os/cgroup.hpp"
 #include "os/file.hpp"
+#include "os/host_name.hpp"
 #include "slurm_checks.hpp"
 
 namespace thole {
@@ -137,9 +138,7 @@ Finding clock_is_right(const Node& /*node*/) {
 
 Finding has_identity(const Node& /*node*/) {
     const std::string id = content_of("/etc/machine-id");
-    char name[256]{};
-    (void)::gethostname(name, sizeof name - 1);
-    const std::string_view host(name);
+    const std::string host = host_name();
     const bool named = !host.empty() && host != "(none)" && host != "localhost";
     return {named && trim(id).size() == 32,
             concat(named ? host : "no host name", ", machine-id ", trim(id).empty() ? "missing" : trim(id))};

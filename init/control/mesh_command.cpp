@@ -14,6 +14,7 @@
 #include "control/ping.hpp"
 #include "control/table.hpp"
 #include "os/file.hpp"
+#include "os/host_name.hpp"
 
 namespace thole {
 
@@ -290,8 +291,7 @@ int node_command(const Call& call) {
     constexpr std::array<std::string_view, 4> kNames{"fingerprint", "public-key", "ipv4", "ipv6"};
     const auto mesh = ask_mesh("info");
     const std::string info = mesh.value_or(std::string());
-    std::array<char, 256> host{};
-    const std::string name = ::gethostname(host.data(), host.size() - 1) == 0 ? host.data() : "";
+    const std::string name = host_name();
     const std::string machine_id(trim(read_file("/etc/machine-id").value_or(std::string())));
     const std::string address(node_address());
     if (call.has("--json")) {

@@ -13,6 +13,7 @@
 #include "config/value.hpp"
 #include "network.hpp"
 #include "os/file.hpp"
+#include "os/host_name.hpp"
 #include "os/notify_sender.hpp"
 
 namespace thole {
@@ -62,11 +63,6 @@ std::string address_before(const NodeFiles& files) {
 }
 
 void say(std::string_view text) { (void)write_all(STDERR_FILENO, concat("dhcp-hook: ", text, "\n"), "standard error"); }
-
-std::string host_name() {
-    std::array<char, 256> name{};
-    return ::gethostname(name.data(), name.size() - 1) == 0 ? std::string(name.data()) : std::string();
-}
 
 Status handle(std::span<const char* const> environment) {
     const auto lease = read_lease(environment);

@@ -16,6 +16,7 @@
 #include "control/cli.hpp"
 #include "control/commands.hpp"
 #include "os/file.hpp"
+#include "os/host_name.hpp"
 #include "secret_store.hpp"
 #include "server.hpp"
 #include "wires.hpp"
@@ -31,12 +32,6 @@ constexpr std::string_view kUsage =
     "  --endpoint ...   the node to connect to, numeric; it hands on to NODE\n";
 
 constexpr std::string_view kMeshFolder = "/var/lib/thole/mesh";  // a secret that was changed on a running cluster
-
-std::string host_name() {
-    std::array<char, 256> name{};
-    ::gethostname(name.data(), name.size() - 1);
-    return name.data();
-}
 
 /// The mesh's IPv6 range: what node.ini says, else from the secret.
 Network mesh_range(const NodeConfig& config, const mesh::ClusterSecret& secret) {

@@ -1,23 +1,16 @@
 #include "main.hpp"
 
-#include <unistd.h>
-
-#include <array>
 #include <csignal>
 
 #include "base/text.hpp"
 #include "boot/running_config.hpp"
 #include "host.hpp"
+#include "os/host_name.hpp"
 #include "say.hpp"
 
 namespace thole::mesh {
 
 namespace {
-
-std::string host_name() {
-    std::array<char, 256> name{};
-    return ::gethostname(name.data(), name.size() - 1) == 0 ? std::string(name.data()) : std::string();
-}
 
 Status serve() {
     const auto config = running_config();
