@@ -39,13 +39,6 @@ struct Route {
     std::optional<Address> gateway;
 };
 
-/// How packets to an address leave this machine.
-struct RoutePath {
-    unsigned interface = 0;  // index
-    unsigned mtu = 0;        // the route's own, else that of the interface
-    std::optional<Address> source;
-};
-
 /// What made a route of `add_route`, unless said otherwise (RTPROT_STATIC of linux/rtnetlink.h).
 inline constexpr std::uint8_t kStaticProtocol = 4;
 
@@ -91,9 +84,6 @@ class Netlink {
 
     /// The routes out of an interface that `protocol` made.
     Result<std::vector<Route>> routes(const std::string& interface, std::uint8_t protocol);
-
-    /// An error with ENETUNREACH or EHOSTUNREACH where no route leads there.
-    Result<RoutePath> path_to(const Address& address);
 
     /// Addresses of global scope on all interfaces.
     Result<std::vector<InterfaceAddress>> addresses();

@@ -9,17 +9,6 @@ namespace thole {
 
 namespace {
 
-/// The number in an attribute of a nest; 0 where there is none.
-std::uint32_t nested_number(NetlinkBytes nest, std::uint16_t type) {
-    Attributes attributes(nest);
-    while (const auto attribute = attributes.next()) {
-        if (attribute->type == type) {
-            return attribute->number<std::uint32_t>().value_or(0);
-        }
-    }
-    return 0;
-}
-
 std::string nested_text(NetlinkBytes nest, std::uint16_t type) {
     Attributes attributes(nest);
     while (const auto attribute = attributes.next()) {
@@ -33,49 +22,6 @@ std::string nested_text(NetlinkBytes nest, std::uint16_t type) {
 bool is_internet(int family) { return family == AF_INET || family == AF_INET6; }
 
 unsigned bits_of(int family) { return family == AF_INET ? 32 : 128; }
-
-/// The parts that a route in a list and the answer for one address have in common.
-struct RouteMessage {
-    Route route;
-    RoutePath path;
-    std::uint32_t table = 0;
-    unsigned flags = 0;
-};
-
-Result<std::optional<RouteMessage>> parse_route_message(const nlmsghdr& message) {
-    const auto parts = message_parts<rtmsg>(message);
-    if (message.nlmsg_type != RTM_NEWROUTE || !parts || !is_internet(parts->extra.rtm_family) ||
-        parts->extra.rtm_dst_len > bits_of(parts->extra.rtm_family)) {
-        return std::nullopt;
-    }
-    const sa_family_t family = parts->extra.rtm_family;
-    RouteMessage read;
-    read.route.destination = {{family, {}}, parts->extra.rtm_dst_len};
-    read.route.protocol = parts->extra.rtm_protocol;
-    read.route.type = parts->extra.rtm_type;
-    read.table = parts->extra.rtm_table;
-    read.flags = parts->extra.rtm_flags;
-    Attributes attributes(parts->attributes);
-    while (const auto attribute = attributes.next()) {
-        switch (attribute->type) {
-            case RTA_DST:
-                read.route.destination.address = attribute->address(family).value_or(Address{family, {}});
-                break;
-            case RTA_GATEWAY: read.route.gateway = attribute->address(family); break;
-            case RTA_OIF: read.route.interface = attribute->number<std::uint32_t>().value_or(0); break;
-            case RTA_PRIORITY: read.route.metric = attribute->number<std::uint32_t>().value_or(0); break;
-            case RTA_TABLE: read.table = attribute->number<std::uint32_t>().value_or(read.table); break;
-            case RTA_PREFSRC: read.path.source = attribute->address(family); break;
-            case RTA_METRICS: read.path.mtu = nested_number(attribute->value, RTAX_MTU); break;
-            default: break;
-        }
-    }
-    read.path.interface = read.route.interface;
-    if (auto whole = attributes.finish(); !whole) {
-        return std::unexpected(whole.error());
-    }
-    return read;
-}
 
 }  // namespace
 
@@ -137,26 +83,36 @@ Result<std::optional<InterfaceAddress>> parse_interface_address(const nlmsghdr& 
 }
 
 Result<std::optional<Route>> parse_route(const nlmsghdr& message) {
-    auto read = parse_route_message(message);
-    if (!read) {
-        return std::unexpected(read.error());
-    }
-    if (!*read || (*read)->table != RT_TABLE_MAIN || ((*read)->flags & RTM_F_CLONED) != 0 ||
-        (*read)->route.type == RTN_MULTICAST) {
+    const auto parts = message_parts<rtmsg>(message);
+    if (message.nlmsg_type != RTM_NEWROUTE || !parts || !is_internet(parts->extra.rtm_family) ||
+        parts->extra.rtm_dst_len > bits_of(parts->extra.rtm_family)) {
         return std::nullopt;
     }
-    return (*read)->route;
-}
-
-Result<std::optional<RoutePath>> parse_path(const nlmsghdr& message) {
-    auto read = parse_route_message(message);
-    if (!read) {
-        return std::unexpected(read.error());
+    const sa_family_t family = parts->extra.rtm_family;
+    Route route;
+    route.destination = {{family, {}}, parts->extra.rtm_dst_len};
+    route.protocol = parts->extra.rtm_protocol;
+    route.type = parts->extra.rtm_type;
+    std::uint32_t table = parts->extra.rtm_table;
+    Attributes attributes(parts->attributes);
+    while (const auto attribute = attributes.next()) {
+        switch (attribute->type) {
+            case RTA_DST: route.destination.address = attribute->address(family).value_or(Address{family, {}}); break;
+            case RTA_GATEWAY: route.gateway = attribute->address(family); break;
+            case RTA_OIF: route.interface = attribute->number<std::uint32_t>().value_or(0); break;
+            case RTA_PRIORITY: route.metric = attribute->number<std::uint32_t>().value_or(0); break;
+            case RTA_TABLE: table = attribute->number<std::uint32_t>().value_or(table); break;
+            default: break;
+        }
     }
-    if (!*read || (*read)->path.interface == 0) {
+    if (auto whole = attributes.finish(); !whole) {
+        return std::unexpected(whole.error());
+    }
+    const bool cached = (parts->extra.rtm_flags & RTM_F_CLONED) != 0;
+    if (table != RT_TABLE_MAIN || cached || route.type == RTN_MULTICAST) {
         return std::nullopt;
     }
-    return (*read)->path;
+    return route;
 }
 
 void note_changes(NetlinkBytes datagram, NetworkEvents::Changes& changes) {

@@ -10,7 +10,6 @@ Result<std::optional<Link>> parse_link(const nlmsghdr& message);
 Result<std::optional<InterfaceAddress>> parse_interface_address(const nlmsghdr& message);
 /// Of the main table, without multicast and cached routes.
 Result<std::optional<Route>> parse_route(const nlmsghdr& message);
-Result<std::optional<RoutePath>> parse_path(const nlmsghdr& message);
 
 /// Marks what a datagram of the subscription tells of.
 void note_changes(NetlinkBytes datagram, NetworkEvents::Changes& changes);

@@ -158,34 +158,6 @@ Result<std::vector<Route>> Netlink::routes(const std::string& interface, std::ui
     return all;
 }
 
-Result<RoutePath> Netlink::path_to(const Address& address) {
-    NetlinkRequest request(RTM_GETROUTE, 0);
-    auto* route = request.add_extra<rtmsg>();
-    route->rtm_family = static_cast<std::uint8_t>(address.family);
-    route->rtm_dst_len = static_cast<std::uint8_t>(address.size() * 8);
-    request.put_address(RTA_DST, address);
-    std::vector<RoutePath> found;
-    const std::string on = address_text(address);
-    const auto done = socket_.request(
-        request.message(), [&found](const nlmsghdr& message) { return collect(found, parse_path(message)); },
-        "find the route to", on);
-    if (!done) {
-        return std::unexpected(done.error());
-    }
-    if (found.empty()) {
-        return system_error("find the route to", on, ENETUNREACH);
-    }
-    RoutePath path = found.front();
-    if (path.mtu == 0) {
-        const auto way = link(path.interface);
-        if (!way) {
-            return std::unexpected(way.error());
-        }
-        path.mtu = *way ? (*way)->mtu : 0;
-    }
-    return path;
-}
-
 Result<NetworkEvents> NetworkEvents::open() {
     auto socket = open_netlink(NETLINK_ROUTE, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR);
     if (!socket) {

@@ -91,11 +91,4 @@ Status WireGuard::apply(const std::string& link, std::span<const PeerChange> cha
     return {};
 }
 
-Status WireGuard::remove_peer(const std::string& link, const PublicKey& key) {
-    PeerChange change;
-    change.key = key;
-    change.remove = true;
-    return apply(link, std::span(&change, 1));
-}
-
 }  // namespace thole::mesh

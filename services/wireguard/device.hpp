@@ -58,8 +58,6 @@ class WireGuard {
     /// it made: read the link again.
     Status apply(const std::string& link, std::span<const PeerChange> changes);
 
-    Status remove_peer(const std::string& link, const PublicKey& key);
-
     /// Messages sent since it was opened.
     [[nodiscard]] unsigned messages() const { return messages_; }
 
