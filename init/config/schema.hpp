@@ -28,6 +28,7 @@ enum class KeyType : unsigned char {
     key,                // 32 bytes in base64
     host_port_list,     // names or addresses, each with a port behind a colon or without; IPv6 with a port in brackets
     port_list,          // tcp/PORT, udp/FIRST-LAST
+    path_list,          // absolute paths without blanks
     interface_list,     // names of interfaces; `*` at the end stands for any more letters
     choice_list,        // some of `words`
     field_list,         // items of names with colons between, `minimum` to `maximum` of them

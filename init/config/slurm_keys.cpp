@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "config/address.hpp"
 #include "config/node_config.hpp"
 
 namespace thole {
@@ -45,6 +46,49 @@ Status add_group(const JobAccounts& accounts, std::vector<JobGroup>& all, std::s
     return {};
 }
 
+Status check_nfs_place(const NodeConfig& config, std::string_view key) {
+    const auto place = config.text(key);
+    if (place.empty() || (place.find(":/") != std::string_view::npos && !place.starts_with(':'))) {
+        return {};
+    }
+    return failure(concat(key, " '", place, "' (", config.origin(key), ") is not SERVER:/PATH"));
+}
+
+Status check_controllers(const NodeConfig& config) {
+    const auto names = config.list("slurm.controller");
+    const std::string where = concat(" (", config.origin("slurm.controller"), ")");
+    const bool controls = has_slurm_role(config, "controller");
+    if (names.empty() && !controls) {
+        return failure(concat("slurm.role is ", config.text("slurm.role"), " (", config.origin("slurm.role"),
+                              "), but slurm.controller does not name the controller"));
+    }
+    for (const auto name : names) {
+        if (parse_address(name)) {
+            return failure(concat("slurm.controller '", name, "'", where,
+                                  " is an address; SLURM knows its controllers by their names in the mesh"));
+        }
+    }
+    const auto own = config.text("node.name");
+    if (controls && !names.empty() && !own.empty() && std::ranges::find(names, own) == names.end()) {
+        return failure(concat("this node, ", own, ", has the role of a controller, but slurm.controller names ",
+                              config.text("slurm.controller"), where));
+    }
+    if (!controls || names.size() < 2) {
+        return {};
+    }
+    if (config.text("slurm.state").empty()) {
+        return failure(concat("slurm.controller names ", names.size(), " controllers", where,
+                              ", but slurm.state does not say on which NFS server they share the queue"));
+    }
+    if (config.text("slurm.accounting") == "database") {
+        return failure(concat("slurm.accounting is database (", config.origin("slurm.accounting"),
+                              "), which is on the controller's own disk: that goes with one controller, and "
+                              "slurm.controller names ",
+                              names.size(), where));
+    }
+    return {};
+}
+
 Status check_path(const NodeConfig& config, std::string_view key) {
     const auto path = config.text(key);
     if (path.empty() || (path.starts_with('/') && path.find_first_of(" \t\"#") == std::string_view::npos)) {
@@ -82,9 +126,8 @@ Status check_slurm(const NodeConfig& config) {
     if (config.text("slurm.role").empty()) {
         return {};
     }
-    if (config.text("slurm.controller").empty() && !has_slurm_role(config, "controller")) {
-        return failure(concat("slurm.role is ", config.text("slurm.role"), " (", config.origin("slurm.role"),
-                              "), but slurm.controller does not name the controller"));
+    if (auto checked = check_controllers(config); !checked) {
+        return checked;
     }
     if (const auto accounts = job_accounts(config); !accounts) {
         return std::unexpected(accounts.error());
@@ -94,9 +137,10 @@ Status check_slurm(const NodeConfig& config) {
             return checked;
         }
     }
-    const auto home = config.text("slurm.home");
-    if (!home.empty() && (home.find(":/") == std::string_view::npos || home.starts_with(':'))) {
-        return failure(concat("slurm.home '", home, "' (", config.origin("slurm.home"), ") is not SERVER:/PATH"));
+    for (const auto key : {"slurm.home", "slurm.state"}) {
+        if (auto checked = check_nfs_place(config, key); !checked) {
+            return checked;
+        }
     }
     return {};
 }

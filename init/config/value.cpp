@@ -253,6 +253,14 @@ Result<std::string> canonical_ports(const Key& /*key*/, std::string_view value) 
     return port_range_text(*range);
 }
 
+Result<std::string> canonical_path(const Key& /*key*/, std::string_view value) {
+    const bool plain = value.starts_with('/') && value.size() > 1 && !value.ends_with('/') &&
+                       value.find_first_of("\"'#=[]") == std::string_view::npos;
+    return plain ? Result<std::string>(std::string(value))
+                 : failure(concat("'", value,
+                                  "' is not a path that begins with '/' and has no quotes, '#', '=' or brackets"));
+}
+
 /// Less than the kernel takes: these names stand in rules for nft.
 Result<std::string> canonical_interface_pattern(const Key& /*key*/, std::string_view value) {
     const auto name = value.substr(0, value.size() - (value.ends_with('*') ? 1 : 0));
@@ -304,6 +312,7 @@ Result<std::string> canonical_of_type(const Key& key, std::string_view value) {
         case KeyType::key: return canonical_key(value);
         case KeyType::host_port_list: return canonical_list(key, value, canonical_host_port);
         case KeyType::port_list: return canonical_list(key, value, canonical_ports);
+        case KeyType::path_list: return canonical_list(key, value, canonical_path);
         case KeyType::interface_list: return canonical_list(key, value, canonical_interface_pattern);
         case KeyType::choice_list: return canonical_list(key, value, canonical_choice);
         case KeyType::field_list: return canonical_list(key, value, canonical_fields);
@@ -333,6 +342,7 @@ std::string type_text(const Key& key) {
         case KeyType::key: return "32 bytes in base64";
         case KeyType::host_port_list: return "HOST or HOST:PORT";
         case KeyType::port_list: return "tcp/PORT, udp/FIRST-LAST";
+        case KeyType::path_list: return "paths that begin with /";
         case KeyType::interface_list: return "interfaces' names";
         case KeyType::field_list: return fields_text(key);
         case KeyType::choice_list:

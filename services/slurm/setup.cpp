@@ -6,7 +6,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 
 #include "accounts.hpp"
@@ -16,9 +15,10 @@
 #include "munge_key.hpp"
 #include "os/accounts.hpp"
 #include "os/file.hpp"
+#include "os/host_name.hpp"
+#include "reach.hpp"
 
 #include "say.hpp"
-#include "slurm_conf.hpp"
 
 namespace thole::slurm {
 
@@ -29,9 +29,9 @@ namespace {
 constexpr const char* kMungeFolder = "/run/munge";
 constexpr const char* kMungeKey = "/run/munge/munge.key";
 constexpr const char* kOwnKey = "/var/lib/slurm/munge.key";
-constexpr const char* kQueue = "/var/lib/slurm/controller";
 constexpr const char* kControllerRun = "/run/slurmctld";
 constexpr const char* kEnvironment = "/run/thole/slurm.env";
+constexpr const char* kOwnGres = "/run/thole/gres.conf";
 constexpr const char* kRestFolder = "/run/slurmrestd";
 constexpr const char* kDatabaseRun = "/run/mysqld";  // where MariaDB's clients look for its socket
 constexpr const char* kSystemTables = "/usr/share/mariadb/mariadb_system_tables.sql";
@@ -132,11 +132,6 @@ Status copy_hook(std::string_view from, const std::string& name) {
 
 }  // namespace
 
-std::string host_name() {
-    std::array<char, 256> name{};
-    return ::gethostname(name.data(), name.size() - 1) == 0 ? std::string(name.data()) : std::string();
-}
-
 Status Setup::prepare() {
     if (auto made = make_folders(); !made) {
         return made;
@@ -183,21 +178,40 @@ std::string Setup::address_of_node() const {
     return info ? std::string(info_value(*info, "ipv4")) : std::string();
 }
 
-Status Setup::write_controller_files() {
+/// Waits until the address of each is known.
+std::vector<Controller> Setup::controllers() const {
     constexpr unsigned kPause = 200'000;  // microseconds
-    Controller controller{.name = host_name(), .address = address_of_node(), .has_more = path_exists(kMore)};
-    if (controller.address.empty()) {
-        say("waiting for the node's address");
+    std::vector<Controller> all;
+    for (const std::string& name : controller_names(config_, host_name())) {
+        Controller one{.name = name, .address = address_of_controller(name)};
+        if (one.address.empty()) {
+            say(concat("waiting for the address of ", name));
+        }
+        while (one.address.empty()) {
+            ::usleep(kPause);
+            one.address = address_of_controller(name);
+        }
+        all.push_back(std::move(one));
     }
-    while (controller.address.empty()) {
-        ::usleep(kPause);
-        controller.address = address_of_node();
+    return all;
+}
+
+/// This node's from the mesh itself, another's from what the mesh has written into the file of hosts.
+std::string Setup::address_of_controller(const std::string& name) const {
+    if (name == host_name()) {
+        return address_of_node();
     }
+    const auto address = address_of(name);
+    return address ? address_text(*address) : std::string();
+}
+
+Status Setup::write_controller_files() {
+    const Cluster cluster{.controllers = controllers(), .has_more = path_exists(kMore)};
     const auto accounts = job_accounts(config_);
     if (!accounts) {
         return std::unexpected(accounts.error());
     }
-    if (controller.has_more) {
+    if (cluster.has_more) {
         const auto more = read_file(kMore);
         if (auto copied = more ? replace_file(etc("more.conf"), *more, 0644) : std::unexpected(more.error()); !copied) {
             return copied;
@@ -208,7 +222,7 @@ Status Setup::write_controller_files() {
             return copied;
         }
     }
-    if (auto written = write_database_files(controller.name); !written) {
+    if (auto written = write_database_files(host_name()); !written) {
         return written;
     }
     if (auto written = replace_file(etc("users.conf"), handed_out(*accounts), 0644); !written) {
@@ -217,7 +231,10 @@ Status Setup::write_controller_files() {
     if (auto written = replace_file(etc("cgroup.conf"), cgroup_conf(), 0644); !written) {
         return written;
     }
-    return replace_file(etc("slurm.conf"), slurm_conf(config_, controller), 0644);
+    if (auto written = replace_file(etc("gres.conf"), gres_conf(), 0644); !written) {
+        return written;
+    }
+    return replace_file(etc("slurm.conf"), slurm_conf(config_, cluster), 0644);
 }
 
 /// The tables are made in the database `mysql`. slurmdbd's own is made here too: made by slurmdbd, its first start
@@ -245,12 +262,39 @@ Status Setup::write_database_files(std::string_view controller) {
     return give(path, "slurm");
 }
 
-/// What slurmd.unit and sackd.unit put into their commands.
+/// slurm.gpus, less what is not there: slurmd ends where one of its files is missing.
+std::vector<std::string> Setup::gpu_files() const {
+    std::vector<std::string> found;
+    const auto named = config_.list("slurm.gpus");
+    for (const auto file : named) {
+        if (std::string path(file); path_exists(path)) {
+            found.push_back(std::move(path));
+        } else {
+            say(concat("slurm.gpus names ", file, ", which is not there: jobs do not get it"));
+        }
+    }
+    std::string path = "/dev/nvidia0";
+    for (int number = 0; named.empty() && path_exists(path); path = concat("/dev/nvidia", ++number)) {
+        found.push_back(path);
+    }
+    return found;
+}
+
+/// What slurmd.unit and sackd.unit put into their commands, and the node's own device files.
 Status Setup::write_node_environment() {
-    const auto written = config_.text("slurm.controller");
-    const std::string controller = written.empty() ? host_name() : std::string(written);
-    return replace_file(
-        kEnvironment, concat("CONTROLLER=", controller, "\nNODE_LINE=", node_line(config_, memory_kib()), "\n"), 0644);
+    std::string names;
+    std::string servers;
+    for (const std::string& name : controller_names(config_, host_name())) {
+        append(names, names.empty() ? "" : ",", name);
+        append(servers, servers.empty() ? "" : ",", name, ":", kControllerPort);
+    }
+    const auto gpus = gpu_files();
+    if (auto written = replace_file(kOwnGres, own_gres_conf(host_name(), gpus), 0644); !written) {
+        return written;
+    }
+    const std::string line = node_line(config_, memory_kib(), gpus.size());
+    return replace_file(kEnvironment,
+                        concat("CONTROLLERS=", names, "\nCONFIG_SERVERS=", servers, "\nNODE_LINE=", line, "\n"), 0644);
 }
 
 /// On the controller from node.ini, elsewhere from what the controller has handed out; before it has, none are known.

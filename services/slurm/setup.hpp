@@ -2,8 +2,10 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "config/node_config.hpp"
+#include "slurm_conf.hpp"
 
 namespace thole::slurm {
 
@@ -11,11 +13,9 @@ namespace thole::slurm {
 /// there, sackd a folder.
 inline constexpr const char* kHandedOut = "/run/slurm/conf/users.conf";
 inline constexpr const char* kHandedOutFolder = "/run/slurm/conf";
+inline constexpr const char* kQueue = "/var/lib/slurm/controller";  // on the data disk, or mounted there
 inline constexpr const char* kRunFolder = "/run/slurm";
 inline constexpr const char* kMeshFolder = "/var/lib/thole/mesh";
-
-/// This node's name: gethostname(2); empty where the kernel does not say.
-std::string host_name();
 
 class Setup {
    public:
@@ -34,6 +34,9 @@ class Setup {
     Status write_node_environment();
     Status write_accounts();
     [[nodiscard]] std::string address_of_node() const;
+    [[nodiscard]] std::string address_of_controller(const std::string& name) const;
+    [[nodiscard]] std::vector<Controller> controllers() const;
+    [[nodiscard]] std::vector<std::string> gpu_files() const;
 
     NodeConfig config_;
 };

@@ -13,6 +13,7 @@
 #include "config/slurm_keys.hpp"
 #include "os/cgroup.hpp"
 #include "os/file.hpp"
+#include "os/host_name.hpp"
 #include "reach.hpp"
 #include "setup.hpp"
 
@@ -22,11 +23,15 @@ namespace {
 
 constexpr const char* kCredential = "/run/thole/doctor.munge";
 
-/// The node, and its controller where that is known.
+/// A controller that is another node.
+struct Other {
+    std::string name;
+    Result<Address> address;
+};
+
 struct Chain {
     std::string node;
-    std::string controller;
-    Result<Address> address;
+    std::vector<Other> others;
     bool controls = false;
     bool computes = false;
 };
@@ -54,13 +59,26 @@ Finding munge_round_trip(const Chain& /*chain*/) {
     return {taken.good, taken.good ? std::string("a credential was made and taken") : concat("unmunge ", taken.detail)};
 }
 
-Finding controller_answers(const Chain& chain) {
-    if (!chain.address) {
-        return {false, chain.address.error().message};
+Finding reach_by_name(const std::string& name, const Result<Address>& address) {
+    if (!address) {
+        return {false, address.error().message};
     }
-    const auto reached = reach_controller(*chain.address);
-    return {reached.has_value(),
-            reached ? concat(chain.controller, " at ", address_text(*chain.address)) : reached.error().message};
+    const auto reached = reach_controller(*address);
+    return {reached.has_value(), reached ? concat(name, " at ", address_text(*address)) : reached.error().message};
+}
+
+/// One that answers is enough; of others it says what is wrong.
+Finding controller_answers(const Chain& chain) {
+    Finding all{false, ""};
+    if (chain.controls) {
+        all = reach_by_name(chain.node, address_of(chain.node));
+    }
+    for (const Other& other : chain.others) {
+        const Finding one = reach_by_name(other.name, other.address);
+        all.good = all.good || one.good;
+        append(all.detail, all.detail.empty() ? "" : "; ", one.detail);
+    }
+    return all;
 }
 
 std::string offset_text(std::int64_t milliseconds) {
@@ -68,21 +86,28 @@ std::string offset_text(std::int64_t milliseconds) {
     return concat(duration_text(Milliseconds(std::abs(milliseconds))), ahead ? " behind " : " ahead of ");
 }
 
-Finding clocks_agree(const Chain& chain) {
+Finding judge(std::int64_t offset, std::string_view name) {
     constexpr std::int64_t kTolerated = 30'000;
-    if (chain.controls) {
-        return {true, "this is the controller"};
+    const bool good = std::abs(offset) <= kTolerated;
+    return {good,
+            concat(offset_text(offset), name, good ? "" : ": munge takes no message that is more than 300 s old")};
+}
+
+/// With the other controllers, those that answer: the first whose clock is another.
+Finding clocks_agree(const Chain& chain) {
+    Finding known{chain.controls, chain.controls ? "this is the controller" : ""};
+    for (const Other& other : chain.others) {
+        const auto offset = other.address ? clock_offset(*other.address) : std::unexpected(other.address.error());
+        if (!offset) {
+            known.detail = known.good ? known.detail : offset.error().message;
+            continue;
+        }
+        known = judge(*offset, other.name);
+        if (!known.good) {
+            break;
+        }
     }
-    if (!chain.address) {
-        return {false, "the controller's is not known"};
-    }
-    const auto offset = clock_offset(*chain.address);
-    if (!offset) {
-        return {false, offset.error().message};
-    }
-    const bool good = std::abs(*offset) <= kTolerated;
-    return {good, concat(offset_text(*offset), chain.controller,
-                         good ? "" : ": munge takes no message that is more than 300 s old")};
+    return known;
 }
 
 /// What the controller says of this node: "idle", "down*", ...
@@ -147,12 +172,14 @@ std::vector<DoctorRow> slurm_checks() {
         return {};
     }
     Chain chain{.node = host_name(),
-                .controller = std::string(config->text("slurm.controller")),
-                .address = failure("the controller is not known"),
+                .others = {},
                 .controls = has_slurm_role(*config, "controller"),
                 .computes = has_slurm_role(*config, "compute")};
-    chain.controller = chain.controller.empty() ? chain.node : chain.controller;
-    chain.address = address_of(chain.controller);
+    for (const std::string& name : controller_names(*config, chain.node)) {
+        if (name != chain.node) {
+            chain.others.push_back({name, address_of(name)});
+        }
+    }
     std::vector<DoctorRow> rows;
     for (const Check& check : kChecks) {
         rows.push_back({check.name, check.look(chain), check.remedy});

@@ -63,12 +63,27 @@ std::string partitions(const NodeConfig& config) {
 
 }  // namespace
 
-std::string slurm_conf(const NodeConfig& config, const Controller& controller) {
+std::vector<std::string> controller_names(const NodeConfig& config, std::string_view own_name) {
+    std::vector<std::string> names;
+    for (const auto name : config.list("slurm.controller")) {
+        names.emplace_back(name);
+    }
+    if (names.empty()) {
+        names.emplace_back(own_name);
+    }
+    return names;
+}
+
+/// The same on all controllers: SLURM compares it.
+std::string slurm_conf(const NodeConfig& config, const Cluster& cluster) {
     constexpr std::int64_t kSecond = 1000;
-    const auto cluster = config.text("mesh.cluster");
-    std::string text = concat("# made from node.ini of the controller, ", controller.name, "\n");
-    append(text, "ClusterName=", cluster.empty() ? "thole" : cluster, "\n");
-    append(text, "SlurmctldHost=", controller.name, "(", controller.address, ")\n");
+    const auto name = config.text("mesh.cluster");
+    std::string text = "# made from node.ini of the controller\n";
+    append(text, "ClusterName=", name.empty() ? "thole" : name, "\n");
+    for (const Controller& controller : cluster.controllers) {
+        append(text, "SlurmctldHost=", controller.name, "(", controller.address, ")\n");
+    }
+    append(text, "SlurmctldTimeout=", units(config, "slurm.controller-timeout", kSecond), "\n");
     append(text, "MaxNodeCount=", config.text("slurm.nodes"), "\n", kFixed);
     append(text, "SlurmdTimeout=", units(config, "slurm.node-timeout", kSecond), "\n");
     if (const auto memory = number(config, "slurm.memory-per-cpu"); memory > 0) {
@@ -77,14 +92,14 @@ std::string slurm_conf(const NodeConfig& config, const Controller& controller) {
     if (config.text("slurm.accounting") == "file") {
         text += "JobCompType=jobcomp/filetxt\nJobCompLoc=/var/log/slurm/jobs\n";
     } else if (config.text("slurm.accounting") == "database") {
-        append(text, "AccountingStorageType=accounting_storage/slurmdbd\nAccountingStorageHost=", controller.name,
-               "\n");
+        append(text, "AccountingStorageType=accounting_storage/slurmdbd\nAccountingStorageHost=",
+               cluster.controllers.front().name, "\n");
     }
     // Names without a directory: the controller hands these programs out.
     text += config.text("slurm.prolog").empty() ? "" : "Prolog=prolog\n";
     text += config.text("slurm.epilog").empty() ? "" : "Epilog=epilog\n";
     text += partitions(config);
-    return text += controller.has_more ? "Include more.conf\n" : "";
+    return text += cluster.has_more ? "Include more.conf\n" : "";
 }
 
 std::string slurmdbd_conf(std::string_view controller) {
@@ -112,7 +127,7 @@ std::int64_t memory_for_jobs(std::int64_t memory_kib) {
     return std::max(left / kStep * kStep, kStep);
 }
 
-std::string node_line(const NodeConfig& config, std::int64_t memory_kib) {
+std::string node_line(const NodeConfig& config, std::int64_t memory_kib, std::size_t gpus) {
     const auto memory = number(config, "slurm.memory");
     std::string line = concat("RealMemory=", memory > 0 ? memory : memory_for_jobs(memory_kib));
     if (const auto cpus = number(config, "slurm.cpus"); cpus > 0) {
@@ -121,7 +136,21 @@ std::string node_line(const NodeConfig& config, std::int64_t memory_kib) {
     if (const auto features = config.text("slurm.features"); !features.empty()) {
         append(line, " Feature=", features);
     }
+    if (gpus > 0) {
+        append(line, " Gres=gpu:", gpus);
+    }
     return line;
+}
+
+/// A path with a directory: SLURM hands the file out with this line in it, and not what it leads to.
+std::string_view gres_conf() { return "Include /run/thole/gres.conf\n"; }
+
+std::string own_gres_conf(std::string_view node, const std::vector<std::string>& gpus) {
+    std::string text = "# device files of this node\n";  // an empty file is taken for one that is not written yet
+    for (const std::string& file : gpus) {
+        append(text, "NodeName=", node, " Name=gpu File=", file, "\n");
+    }
+    return text;
 }
 
 }  // namespace thole::slurm

@@ -9,13 +9,13 @@
 
 #include "base/text.hpp"
 #include "boot/running_config.hpp"
-#include "home.hpp"
 #include "os/fd.hpp"
 #include "os/notify_sender.hpp"
 #include "reach.hpp"
 #include "say.hpp"
 
 #include "setup.hpp"
+#include "shared_folder.hpp"
 
 namespace thole::slurm {
 
@@ -64,36 +64,55 @@ Status serve() {
     }
 }
 
+/// The first of these nodes that takes connections; else why the last of them does not.
+Status reach_one_of(std::string_view names) {
+    Status last;
+    for (const auto name : split(names, ',')) {
+        const auto address = address_of(std::string(name));
+        last = address ? reach_controller(*address) : std::unexpected(address.error());
+        if (last) {
+            break;
+        }
+    }
+    return last;
+}
+
 /// Said once, and again where the reason is another.
-int wait_for_controller(const std::string& name) {
+int wait_for_controller(std::string_view names) {
     constexpr unsigned kPause = 500'000;  // microseconds
     std::string said;
     while (true) {
-        const auto address = address_of(name);
-        const auto reached = address ? reach_controller(*address) : Status(std::unexpected(address.error()));
+        const auto reached = reach_one_of(names);
         if (reached) {
             return 0;
         }
         if (reached.error().message != said) {
             said = reached.error().message;
-            say(concat("waiting for the controller ", name, ": ", said));
+            say(concat("waiting for the controller ", names, ": ", said));
         }
         ::usleep(kPause);
     }
 }
 
+Status run(std::span<const std::string_view> arguments) {
+    if (arguments.empty()) {
+        return serve();
+    }
+    return arguments[0] == "home" ? mount_home(arguments[1]) : mount_state(arguments[1]);
+}
+
 }  // namespace
 
 int slurm_main(std::span<const std::string_view> arguments) {
-    if (arguments.size() == 2 && arguments[0] == "wait") {
-        return wait_for_controller(std::string(arguments[1]));
+    const std::string_view verb = arguments.size() == 2 ? arguments[0] : "";
+    if (verb == "wait") {
+        return wait_for_controller(arguments[1]);
     }
-    const bool home = arguments.size() == 2 && arguments[0] == "home";
-    if (!arguments.empty() && !home) {
-        say("usage: init slurm [wait CONTROLLER | home SERVER:/PATH]");
+    if (!arguments.empty() && verb != "home" && verb != "state") {
+        say("usage: init slurm [wait CONTROLLER,CONTROLLER | home SERVER:/PATH | state SERVER:/PATH]");
         return 2;
     }
-    const auto served = home ? mount_home(arguments[1]) : serve();
+    const auto served = run(arguments);
     if (!served) {
         say(served.error().message);
     }

@@ -10,10 +10,10 @@
 #include "clock_offset.hpp"
 #include "config/slurm_keys.hpp"
 #include "config/sources.hpp"
-#include "home.hpp"
 #include "munge_key.hpp"
 #include "os/file.hpp"
 #include "secret_store.hpp"
+#include "shared_folder.hpp"
 #include "slurm_conf.hpp"
 #include "temporary_folder.hpp"
 
@@ -46,13 +46,13 @@ std::string refusal(std::string_view text) {
 std::string conf_of(std::string_view text) {
     const auto config = config_of(concat("[slurm]\nrole = controller\n", text));
     REQUIRE(config);
-    return slurm_conf(*config, {.name = "node1", .address = "10.41.3.4"});
+    return slurm_conf(*config, {.controllers = {{"node1", "10.41.3.4"}}});
 }
 
 std::string line_of(std::string_view text, std::int64_t memory_kib) {
     const auto config = config_of(concat("[slurm]\nrole = compute\ncontroller = node1\n", text));
     REQUIRE(config);
-    return node_line(*config, memory_kib);
+    return node_line(*config, memory_kib, 0);
 }
 
 }  // namespace
@@ -71,6 +71,38 @@ TEST_CASE("who is not the controller says who is") {
     CHECK(contains(refusal("[slurm]\nrole = compute\n"), "slurm.controller does not name the controller"));
     CHECK(config_of("[slurm]\nrole = compute\ncontroller = node1\n"));
     CHECK(config_of("[slurm]\nusers = a:1\n"));  // without a role nothing of it matters
+    CHECK(contains(refusal("[slurm]\nrole = compute\ncontroller = 192.0.2.1\n"), "is an address"));
+}
+
+TEST_CASE("several controllers share their queue") {
+    constexpr std::string_view two = "[node]\nname = b\n[slurm]\nrole = controller\ncontroller = a b\n";
+    CHECK(contains(refusal(two), "names 2 controllers"));
+    CHECK(contains(refusal(concat(two, "state = server\n")), "slurm.state 'server' (node.ini:6) is not SERVER:/PATH"));
+    CHECK(contains(refusal(concat(two, "state = s:/q\naccounting = database\n")), "goes with one controller"));
+    CHECK(contains(refusal("[node]\nname = c\n[slurm]\nrole = controller\ncontroller = a\n"),
+                   "slurm.controller names a"));
+    const auto config = config_of(concat(two, "state = s:/queue\ncontroller-timeout = 30s\n"));
+    REQUIRE(config);
+    CHECK(controller_names(*config, "b") == std::vector<std::string>{"a", "b"});
+    CHECK(controller_names(NodeConfig(), "b") == std::vector<std::string>{"b"});
+    const std::string conf = slurm_conf(*config, {.controllers = {{"a", "10.41.0.1"}, {"b", "10.41.0.2"}}});
+    CHECK(contains(conf, "SlurmctldHost=a(10.41.0.1)\nSlurmctldHost=b(10.41.0.2)\nSlurmctldTimeout=30\n"));
+    // Where it does not control, it need not know where the queue is.
+    CHECK(config_of("[slurm]\nrole = compute\ncontroller = a b\n"));
+}
+
+TEST_CASE("GPUs are device files of a node") {
+    const auto config = config_of("[slurm]\nrole = compute\ncontroller = a\ngpus = /dev/dri/card0, /dev/dri/card1\n");
+    REQUIRE(config);
+    CHECK(config->list("slurm.gpus").size() == 2);
+    CHECK(contains(node_line(*config, 2'014'396, 2), " Gres=gpu:2"));
+    CHECK(own_gres_conf("node1", {"/dev/nvidia0", "/dev/nvidia1"}) ==
+          "# device files of this node\nNodeName=node1 Name=gpu File=/dev/nvidia0\n"
+          "NodeName=node1 Name=gpu File=/dev/nvidia1\n");
+    CHECK_FALSE(own_gres_conf("node1", {}).empty());
+    for (const auto wrong : {"nvidia0", "/", "/dev/", "/dev/a#", "/dev/nvidia[0-3]", "/dev/a /dev/a"}) {
+        CHECK_FALSE(config_of(concat("[slurm]\nrole = controller\ngpus = ", wrong, "\n")));
+    }
 }
 
 TEST_CASE("users and groups") {

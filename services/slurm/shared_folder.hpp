@@ -1,4 +1,4 @@
-// Homes on an NFS server.
+// Folders on an NFS server: the homes of SLURM's users, and the queue where controllers share it.
 #pragma once
 
 #include <string>
@@ -14,5 +14,9 @@ std::string nfs_options(const Address& server);
 
 /// Mounts SERVER:/PATH on /var/home, which /home leads to; nothing where it is mounted there already.
 Status mount_home(std::string_view place);
+
+/// Mounts SERVER:/PATH on the folder of the controller's queue. An error where that is not slurm's own: the controller
+/// runs as slurm, and the server may not let root change it.
+Status mount_state(std::string_view place);
 
 }  // namespace thole::slurm
