@@ -26,6 +26,10 @@ namespace {
 
 constexpr std::string_view kOwnCgroup = "init.scope";
 constexpr std::chrono::milliseconds kReapTime{2000};
+constexpr std::chrono::milliseconds kServersTime{10'000};  // for all network file systems together
+constexpr std::chrono::milliseconds kLeast{500};           // for one of them
+constexpr std::chrono::milliseconds kLastSyncTime{10'000};
+constexpr timespec kPause{0, 10'000'000};
 
 /// Takes exit statuses until `done` says so or the time is over.
 template <typename Done>
@@ -34,8 +38,7 @@ void reap_until(std::chrono::milliseconds time, Done done) {
     while (!done() && now() < deadline) {
         while (::waitpid(-1, nullptr, WNOHANG) > 0) {
         }
-        const timespec pause{0, 10'000'000};
-        ::nanosleep(&pause, nullptr);
+        ::nanosleep(&kPause, nullptr);
     }
 }
 
@@ -101,9 +104,59 @@ std::vector<MountPoint> mount_points() {
     return mounts;
 }
 
+/// Does a system call in a process of its own, which can be killed where the call waits for a machine that is gone: NFS
+/// asks for minutes. Its error number, 0, or ETIMEDOUT where it was killed.
+template <typename Call>
+int call_within(std::chrono::milliseconds time, Call call) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+        ::_exit(call() == 0 ? 0 : errno);
+    }
+    if (child < 0) {
+        return errno;
+    }
+    const Instant deadline = now() + time;
+    int status = 0;
+    while (now() < deadline) {
+        if (::waitpid(child, &status, WNOHANG) != 0) {
+            return WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
+        }
+        ::nanosleep(&kPause, nullptr);
+    }
+    ::kill(child, SIGKILL);  // the next one that reaps takes its status: it may need a moment
+    return ETIMEDOUT;
+}
+
+/// Whether to unmount it is to talk to somebody: a server, or a process that is dead by now.
+bool has_server(const std::string& type) {
+    static constexpr std::array<std::string_view, 7> kTypes{"nfs", "nfs4", "cifs", "smb3", "ceph", "9p", "fuse"};
+    return std::ranges::find(kTypes, type) != kTypes.end() || type.starts_with("fuse.");
+}
+
 bool is_kernels_own(const std::string& type) {
     static constexpr std::array<std::string_view, 5> kTypes{"proc", "sysfs", "devtmpfs", "cgroup2", "rootfs"};
     return std::ranges::find(kTypes, type) != kTypes.end();
+}
+
+void release_shared(Console& console, const std::string& path, Instant deadline) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - now());
+    const int code = call_within(std::max(left, kLeast), [&path] { return ::umount2(path.c_str(), UMOUNT_NOFOLLOW); });
+    if (code == ETIMEDOUT) {
+        console.line(concat("unmount  ", path, ": nobody answers; what was not written yet is lost"));
+    }
+}
+
+/// What is busy is made read-only, where it is on a disk.
+void release_own(Console& console, const MountPoint& mount) {
+    if (::umount2(mount.path.c_str(), UMOUNT_NOFOLLOW) == 0) {
+        return;
+    }
+    const int code = errno;
+    const bool on_disk = mount.type == "ext4" || mount.type == "xfs" || mount.type == "vfat";
+    if (on_disk && ::mount(nullptr, mount.path.c_str(), nullptr, MS_REMOUNT | MS_RDONLY, nullptr) != 0) {
+        console.line(
+            concat("unmount  ", mount.path, ": ", std::strerror(code), "; it may need a check at the next boot"));
+    }
 }
 
 }  // namespace
@@ -135,22 +188,25 @@ void end_all_processes(Console& console, std::chrono::milliseconds grace) {
 void release_file_systems(Console& console) {
     auto mounts = mount_points();
     std::ranges::reverse(mounts);
+    const Instant deadline = now() + kServersTime;
     for (const MountPoint& mount : mounts) {
-        if (mount.path == "/" || is_kernels_own(mount.type) || ::umount2(mount.path.c_str(), UMOUNT_NOFOLLOW) == 0) {
+        if (mount.path == "/" || is_kernels_own(mount.type)) {
             continue;
         }
-        const int code = errno;
-        const bool on_disk = mount.type == "ext4" || mount.type == "xfs" || mount.type == "vfat";
-        if (on_disk && ::mount(nullptr, mount.path.c_str(), nullptr, MS_REMOUNT | MS_RDONLY, nullptr) != 0) {
-            console.line(
-                concat("unmount  ", mount.path, ": ", std::strerror(code), "; it may need a check at the next boot"));
+        if (has_server(mount.type)) {
+            release_shared(console, mount.path, deadline);
+        } else {
+            release_own(console, mount);
         }
     }
-    ::sync();
 }
 
+/// The sync is for what could not be unmounted. File systems on disks were synced before, in release_file_systems.
 void power_down(PowerAction action, bool in_container, int exit_code) {
-    ::sync();
+    (void)call_within(kLastSyncTime, [] {
+        ::sync();
+        return 0;
+    });
     if (in_container) {
         ::_exit(exit_code);
     }
