@@ -61,10 +61,11 @@ Finding munge_round_trip(const Chain& /*chain*/) {
 
 Finding reach_by_name(const std::string& name, const Result<Address>& address) {
     if (!address) {
-        return {false, address.error().message};
+        return {false, concat(name, ": ", address.error().message)};
     }
     const auto reached = reach_controller(*address);
-    return {reached.has_value(), reached ? concat(name, " at ", address_text(*address)) : reached.error().message};
+    return {reached.has_value(),
+            concat(name, reached ? concat(" at ", address_text(*address)) : concat(": ", reached.error().message))};
 }
 
 /// One that answers is enough; of others it says what is wrong.

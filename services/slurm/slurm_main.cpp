@@ -9,6 +9,10 @@
 
 #include "base/text.hpp"
 #include "boot/running_config.hpp"
+#include "config/slurm_keys.hpp"
+#include "control/client.hpp"
+#include "late_registration.hpp"
+#include "os/clock.hpp"
 #include "os/fd.hpp"
 #include "os/notify_sender.hpp"
 #include "reach.hpp"
@@ -30,10 +34,10 @@ void watch_all(const Fd& changes) {
     }
 }
 
-void wait_for_change(const Fd& changes) {
+void wait_for_change(const Fd& changes, int milliseconds) {
     alignas(inotify_event) std::array<char, 4096> events{};
     pollfd waiting{changes.get(), POLLIN, 0};
-    if (::poll(&waiting, 1, -1) > 0) {
+    if (::poll(&waiting, 1, milliseconds) > 0) {
         (void)::read(changes.get(), events.data(), events.size());
     }
 }
@@ -47,6 +51,9 @@ Status serve() {
     if (!changes) {
         return system_error("watch for changes in", kMeshFolder);
     }
+    const bool computes = has_slurm_role(*config, "compute");
+    // The folder is slurmd's first trace in a boot.
+    LateRegistration registration(computes ? kHandedOutFolder : "", concat(kRunFolder, "/registered-again"));
     Setup setup(std::move(*config));
     if (auto prepared = setup.prepare(); !prepared) {
         return prepared;
@@ -60,7 +67,12 @@ Status serve() {
         if (auto refreshed = setup.refresh(); !refreshed) {
             say(refreshed.error().message);
         }
-        wait_for_change(changes);
+        if (registration.due(now())) {
+            if (auto asked = ask_pid1("reload slurmd"); !asked) {
+                say(asked.error().message);
+            }
+        }
+        wait_for_change(changes, registration.wait(now()));
     }
 }
 

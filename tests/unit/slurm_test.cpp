@@ -10,6 +10,7 @@
 #include "clock_offset.hpp"
 #include "config/slurm_keys.hpp"
 #include "config/sources.hpp"
+#include "late_registration.hpp"
 #include "munge_key.hpp"
 #include "os/file.hpp"
 #include "secret_store.hpp"
@@ -274,6 +275,24 @@ TEST_CASE("clocks: the short way round midnight, and answers that are none") {
     CHECK_FALSE(offset_in_answer(answer, 0, 0));
     answer[0] = 8;
     CHECK_FALSE(offset_in_answer(answer, 0, 0));
+}
+
+TEST_CASE("slurmd registers once more, 40 s after its first start of a boot") {
+    const TemporaryFolder folder;
+    const std::string sign = folder.path() + "/conf";
+    LateRegistration registration(sign, folder.path() + "/done");
+    CHECK_FALSE(registration.due(Instant{1000}));
+    CHECK(registration.wait(Instant{1000}) == -1);
+    REQUIRE(make_directories(sign));
+    CHECK_FALSE(registration.due(Instant{2000}));
+    CHECK(registration.wait(Instant{3000}) == 39'001);
+    CHECK_FALSE(registration.due(Instant{41'999}));
+    CHECK(registration.due(Instant{42'000}));
+    CHECK_FALSE(registration.due(Instant{43'000}));
+    CHECK(registration.wait(Instant{43'000}) == -1);
+    LateRegistration restarted(sign, folder.path() + "/done");
+    CHECK_FALSE(restarted.due(Instant{44'000}));
+    CHECK(restarted.wait(Instant{44'000}) == -1);
 }
 
 TEST_CASE("what mount(2) needs for NFS") {
