@@ -20,7 +20,7 @@ from driver.errors import TholeError
 _WITHOUT_IMAGE = ("unit", "fuzz", "lint", "driver", "rootfs")
 # Tests that boot a root file system which is made beside the build's own, by its profile.
 _BESIDE = {
-    "slurm": ("vm/slurm", "vm/slurm-cluster"),
+    "slurm": ("vm/slurm", "vm/slurm-cluster", "vm/slurm-shared"),
     "slurm-accounting": ("vm/slurm-accounting",),
     "kubernetes,slurm": ("vm/slurm-pods",),
 }

@@ -57,7 +57,8 @@ def test_roots_beside_the_builds_own() -> None:
     """They are made where a test that boots them may be among those named."""
     assert needed_beside([], long=True) == needed_beside(["vm"]) == list(build.ALSO)
     assert needed_beside([]) == ["slurm"]
-    assert needed_beside(["vm/slurm"]) == needed_beside(["vm/slurm-cluster"]) == ["slurm"]
+    for name in ("vm/slurm", "vm/slurm-cluster", "vm/slurm-shared"):
+        assert needed_beside([name]) == ["slurm"]
     assert needed_beside(["unit", "vm/boot", "vm/slurm-nothing"]) == []
 
 

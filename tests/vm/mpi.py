@@ -8,16 +8,17 @@ Open MPI is the one of Debian 13's that starts under `srun --mpi=pmix`: it and S
 from __future__ import annotations
 
 import os
-import posixpath
 import shutil
 import subprocess
 from pathlib import Path
+
+from vm import libraries
 
 from driver import toolchain
 from driver.apt import Apt
 from driver.cache import Cache, digest
 from driver.errors import TholeError
-from rootfs import deb, elf
+from rootfs import deb
 
 SUITE = "trixie"
 SOURCE = Path(__file__).resolve().parent / "mpi" / "ring.c"
@@ -30,10 +31,8 @@ PACKAGES = (
     "libibverbs1", "ibverbs-providers", "librdmacm1t64",
 )  # fmt: skip
 _LIBRARY = "libmpi.so.40"
-_OF_THE_NODE = ("libc.so.6", "libm.so.6", "ld-linux-x86-64.so.2")
 _TARGET = "x86_64-linux-gnu.2.41"  # Debian 13's glibc
 _HEADERS = "usr/lib/x86_64-linux-gnu/openmpi/include/"
-_FOLDER = "usr/lib/x86_64-linux-gnu"
 
 
 def built() -> Path:
@@ -66,52 +65,13 @@ def environment(folder: str, interface: str = "") -> list[str]:
 
 
 def _make(made: Path, packages: dict[str, Path]) -> None:
-    found = _libraries(packages)
-    (made / LIBRARIES).mkdir()
+    having = libraries.found(packages[name] for name in PACKAGES)
+    libraries.put_needed(_LIBRARY, having, made / LIBRARIES, "tests/vm/mpi.py")
     (made / "bin").mkdir()
-    for name, data in _needed(found).items():
-        (made / LIBRARIES / name).write_bytes(data)
-        (made / LIBRARIES / name).chmod(0o755)
     headers = made / "include"
     _headers(packages[DEVELOPMENT], headers)
     _compile(made, headers)
     shutil.rmtree(headers)
-
-
-def _libraries(packages: dict[str, Path]) -> dict[str, bytes]:
-    """All shared libraries of the packages by every name that they have, links followed."""
-    files: dict[str, bytes] = {}
-    links: dict[str, str] = {}
-    for name in PACKAGES:
-        for member in deb.members(packages[name]):
-            if posixpath.dirname(member.path).startswith(_FOLDER) and ".so" in member.path:
-                if member.data is None:
-                    links.setdefault(posixpath.basename(member.path), posixpath.basename(member.target))
-                else:
-                    files[posixpath.basename(member.path)] = member.data
-    for name in links:
-        target = name
-        while target in links and target not in files:
-            target = links[target]
-        if target in files:
-            files.setdefault(name, files[target])
-    return files
-
-
-def _needed(found: dict[str, bytes]) -> dict[str, bytes]:
-    """What the loader will ask for, from libmpi on."""
-    taken: dict[str, bytes] = {}
-    pending = [(_LIBRARY, "the program")]
-    while pending:
-        name, wanted_by = pending.pop()
-        if name in taken or name in _OF_THE_NODE:
-            continue
-        if name not in found:
-            raise TholeError(f"{wanted_by} needs {name}", "add the package that has it to PACKAGES in tests/vm/mpi.py")
-        data = taken[name] = found[name]
-        parsed = elf.parse(lambda offset, size, data=data: data[offset : offset + size])
-        pending += [(one, name) for one in parsed.needed]
-    return taken
 
 
 def _headers(package: Path, folder: Path) -> None:

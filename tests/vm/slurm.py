@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from qemu.agent import Completed
+from qemu.cluster.cluster import Cluster
+from qemu.images import make_sparse
 
 Execute = Callable[..., Completed]  # a program and its arguments, and `timeout`
 
 FINAL = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "OUT_OF_MEMORY", "NODE_FAIL", "BOOT_FAIL"}
 POLL = 0.5
+DATA = 2 << 30
 
 
 class Slurm:
@@ -85,3 +90,23 @@ class Slurm:
             for row in rows
             if row["check"].startswith(("slurm", "munge"))
         }
+
+
+class Nodes:
+    """The nodes of a cluster, and SLURM's commands on each of its nodes."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+
+    def on(self, name: str) -> Slurm:
+        """Commands run there."""
+        member = self.cluster.nodes[name]
+        return Slurm(lambda *argv, timeout=60: member.execute(*argv, timeout=timeout))
+
+
+def data_disk(path: Path, tree: Path) -> None:
+    """A node's data disk with a tree of files on it."""
+    path.parent.mkdir(parents=True)
+    make_sparse(path, DATA)
+    command = ["/sbin/mke2fs", "-q", "-t", "ext4", "-L", "thole-data", "-d", str(tree), str(path)]
+    subprocess.run(command, check=True)

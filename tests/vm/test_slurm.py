@@ -28,7 +28,10 @@ users = alice:2000 bob:2001
 groups = physics:3000:alice:bob
 memory-per-cpu = 64
 rest = yes
+gpus = /dev/full /dev/random /dev/nvidia7
 """
+# The one that is not there is left out.
+GPUS = ["/dev/full", "/dev/random"]
 
 
 class Single:
@@ -78,6 +81,18 @@ def test_no_bus_and_no_systemd(slurm_artifacts: Artifacts, single: Single) -> No
     assert "dbus" not in single.slurm.output("/usr/bin/thole", "status")
 
 
+def test_the_commands_that_were_reported_failing(single: Single) -> None:
+    """slurmctld, slurmd, sinfo and sbatch where nobody answers on a bus: the first two said that they cannot connect to
+    it, or cannot make the cgroup of steps; here they run as whoever asks systemctl expects it."""
+    for unit in ("slurmctld", "slurmd"):
+        assert single.slurm.output("/usr/bin/systemctl", "is-active", unit).strip() == "active"
+        said = single.slurm.output("/usr/bin/thole", "logs", unit).lower()
+        assert "dbus" not in said and "cannot initialize cgroup" not in said, said
+    assert re.search(r"^main\*\s+up\s+infinite\s+1\s+idle\s+node0$", single.slurm.output("/usr/bin/sinfo"), re.MULTILINE)
+    job = single.slurm.submit("true")
+    assert single.slurm.wait(job, JOB) == "COMPLETED", single.slurm.detail(job)
+
+
 def test_doctor_finds_nothing(single: Single) -> None:
     """The whole chain, from the credential to the node."""
     assert {name: row for name, row in single.slurm.doctor().items() if not row[0]} == {}
@@ -97,6 +112,17 @@ def test_srun(single: Single) -> None:
     """Interactive steps: output and exit status come back."""
     done = single.slurm.srun("sh", "-c", "id -un; exit 3", user="bob")
     assert done.stdout == "bob\n" and done.status == 3, done
+
+
+def test_salloc_and_scancel(single: Single) -> None:
+    """Steps in an allocation of one's own; what runs ends where it is told to."""
+    become = ("/usr/sbin/chroot", "--userspec=alice", "/", "/usr/bin/salloc", "--quiet")
+    done = single.slurm.execute(*become, "srun", "--chdir=/tmp", "hostname", timeout=JOB)
+    assert done.status == 0 and done.stdout == "node0\n", done
+    job = single.slurm.submit("sleep 600")
+    single.slurm.wait(job, JOB, {"RUNNING"})
+    single.slurm.output("/usr/bin/scancel", str(job))
+    assert single.slurm.wait(job, JOB) == "CANCELLED"
 
 
 def test_an_array(single: Single) -> None:
@@ -135,6 +161,19 @@ def test_processors_are_kept_apart(single: Single) -> None:
     job = single.slurm.submit("nproc", "--cpus-per-task=1")
     assert single.slurm.wait(job, JOB) == "COMPLETED"
     assert single.node.agent.read_text(f"/tmp/job-{job}") == "1\n"
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_a_job_opens_the_gpus_that_it_got(single: Single, count: int) -> None:
+    """And no others, as root of a job neither; device files that are always there stand for GPUs."""
+    look = "; ".join(f"(true < {file}) && echo {file}" for file in GPUS)
+    asked = [f"--gres=gpu:{count}"] if count else []
+    for user in ("alice", "root"):
+        job = single.slurm.submit(f"{look}; echo $CUDA_VISIBLE_DEVICES", *asked, user=user)
+        assert single.slurm.wait(job, JOB) == "COMPLETED", single.slurm.detail(job)
+        lines = single.node.agent.read_text(f"/tmp/job-{job}").splitlines()
+        assert [line for line in lines if line in GPUS] == GPUS[:count], lines
+        assert lines[-1] == ",".join(str(number) for number in range(count)), lines
 
 
 def test_slurmd_is_restarted_under_a_job(single: Single) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from qemu.node import Node
 from qemu.vm import Vm
 
 BOOT, IDLE, JOB = 300, 400, 180
+SAVED = 6  # SLURM writes its queue every five seconds: docs/limits.md
 NODE_INI = """\
 [node]
 name = node0
@@ -38,6 +40,7 @@ def test_jobs_are_in_the_database(request: pytest.FixtureRequest, tmp_path: Path
     assert slurm.wait(job, JOB) == "COMPLETED", slurm.detail(job)
     assert wait_for_record(slurm, job) == ["COMPLETED"] * 3  # the job, its script, its step
     assert "thole" in slurm.output("/usr/bin/sacctmgr", "--noheader", "show", "cluster", "format=cluster")
+    time.sleep(SAVED)
     vm.kill()
 
     vm, slurm = start(config, watched)
