@@ -20,7 +20,7 @@ from image import disk
 from qemu.artifacts import Artifacts, one
 from qemu.host import MIB
 from qemu.images import make_sparse
-from qemu.vm import Vm, VmConfig, escape
+from qemu.vm import BUSY_HOST, Vm, VmConfig, escape
 
 PORT = "thole.test"
 AGENT_UNIT = f"""\
@@ -33,9 +33,8 @@ oom-score-adjust = -500
 STARTED = 240  # 3 s on an idle machine, minutes on one that has much else to do
 DEADLINE = 1800
 DATA_SIZE = 256 * MIB
-# Emulation on a busy machine is late with the timer that the kernel tries at boot.
 # The tiny root has no nft.
-COMMAND_LINE = "no_timer_check thole.network.address=none thole.kubernetes.enabled=no thole.firewall.enabled=no"
+COMMAND_LINE = f"{BUSY_HOST} thole.network.address=none thole.kubernetes.enabled=no thole.firewall.enabled=no"
 LACKING = {
     "launcher": "in a VM the kernel starts PID 1, and nobody stands before it",
     "outside": "in a VM nobody is outside of PID 1's namespace",
