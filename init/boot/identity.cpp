@@ -81,7 +81,7 @@ std::string derived_node_name(std::string_view machine_id) { return concat("thol
 
 std::string container_name() {
     constexpr std::size_t kLongest = 63;  // as node.name
-    std::string name = host_name();
+    const std::string name = host_name();
     return name != "localhost" && check_hostname(name, kLongest) ? name : std::string();
 }
 

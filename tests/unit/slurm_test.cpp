@@ -76,13 +76,13 @@ TEST_CASE("who is not the controller says who is") {
 }
 
 TEST_CASE("several controllers share their queue") {
-    constexpr std::string_view two = "[node]\nname = b\n[slurm]\nrole = controller\ncontroller = a b\n";
-    CHECK(contains(refusal(two), "names 2 controllers"));
-    CHECK(contains(refusal(concat(two, "state = server\n")), "slurm.state 'server' (node.ini:6) is not SERVER:/PATH"));
-    CHECK(contains(refusal(concat(two, "state = s:/q\naccounting = database\n")), "goes with one controller"));
+    constexpr std::string_view kTwo = "[node]\nname = b\n[slurm]\nrole = controller\ncontroller = a b\n";
+    CHECK(contains(refusal(kTwo), "names 2 controllers"));
+    CHECK(contains(refusal(concat(kTwo, "state = server\n")), "slurm.state 'server' (node.ini:6) is not SERVER:/PATH"));
+    CHECK(contains(refusal(concat(kTwo, "state = s:/q\naccounting = database\n")), "goes with one controller"));
     CHECK(contains(refusal("[node]\nname = c\n[slurm]\nrole = controller\ncontroller = a\n"),
                    "slurm.controller names a"));
-    const auto config = config_of(concat(two, "state = s:/queue\ncontroller-timeout = 30s\n"));
+    const auto config = config_of(concat(kTwo, "state = s:/queue\ncontroller-timeout = 30s\n"));
     REQUIRE(config);
     CHECK(controller_names(*config, "b") == std::vector<std::string>{"a", "b"});
     CHECK(controller_names(NodeConfig(), "b") == std::vector<std::string>{"b"});
