@@ -20,9 +20,9 @@ GIB = 1 << 30
 MINIMUM_MEMORY = GIB
 API_PORT = 6443
 AGENT_PORT = "org.qemu.guest_agent.0"
-# What a busy host must not be taken for: the kernel's look at its timer may come too late, and it panics though the timer
-# works; and a processor that its host leaves without time for twenty seconds is no lockup (two minutes are one).
-BUSY_HOST = "no_timer_check watchdog_thresh=60"
+# What a busy host must not be taken for. The kernel's look at its timer may come too late: it panics though the timer
+# works; a processor that its host leaves without time for twenty seconds is no lockup and no stall (two minutes are).
+BUSY_HOST = "no_timer_check watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120"
 COMMAND_LINE = f"root=PARTLABEL=thole-root-a ro console=ttyS0 loglevel=5 panic=10 {BUSY_HOST}"
 PORT_TRIES = 3
 

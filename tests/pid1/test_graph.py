@@ -131,7 +131,7 @@ def test_many_units(machine: Machine) -> None:
         assert done.stdout.count("added") == MANY
         last = f"link{MANY - 1:04d}"
         machine.start(last)
-        machine.wait(last, "done", timeout=120)
+        machine.wait(last, "done", timeout=600)
         assert all(unit.state == "done" for name, unit in machine.units().items() if name.startswith("link"))
     finally:
         done = machine.unload(*texts)
