@@ -6,6 +6,7 @@
 #include "base/text.hpp"
 #include "config/address.hpp"
 #include "config/field_list.hpp"
+#include "config/path.hpp"
 #include "config/port_range.hpp"
 
 namespace thole {
@@ -251,14 +252,6 @@ Result<std::string> canonical_ports(const Key& /*key*/, std::string_view value) 
         return std::unexpected(range.error());
     }
     return port_range_text(*range);
-}
-
-Result<std::string> canonical_path(const Key& /*key*/, std::string_view value) {
-    const bool plain = value.starts_with('/') && value.size() > 1 && !value.ends_with('/') &&
-                       value.find_first_of("\"'#=[]") == std::string_view::npos;
-    return plain ? Result<std::string>(std::string(value))
-                 : failure(concat("'", value,
-                                  "' is not a path that begins with '/' and has no quotes, '#', '=' or brackets"));
 }
 
 /// Less than the kernel takes: these names stand in rules for nft.

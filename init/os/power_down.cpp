@@ -26,9 +26,9 @@ namespace {
 
 constexpr std::string_view kOwnCgroup = "init.scope";
 constexpr std::chrono::milliseconds kReapTime{2000};
-constexpr std::chrono::milliseconds kServersTime{10'000};  // for all network file systems together
-constexpr std::chrono::milliseconds kLeast{500};           // for one of them
-constexpr std::chrono::milliseconds kLastSyncTime{10'000};
+constexpr std::chrono::milliseconds kServersTime{10'000};   // for all network file systems together
+constexpr std::chrono::milliseconds kLeast{500};            // for one of them
+constexpr std::chrono::milliseconds kLastSyncTime{60'000};  // a full disk cache may need that
 constexpr timespec kPause{0, 10'000'000};
 
 /// Takes exit statuses until `done` says so or the time is over.
@@ -201,7 +201,7 @@ void release_file_systems(Console& console) {
     }
 }
 
-/// The sync is for what could not be unmounted. File systems on disks were synced before, in release_file_systems.
+/// The sync is for disks that could be neither unmounted nor made read-only; a server that is gone must not hold it up.
 void power_down(PowerAction action, bool in_container, int exit_code) {
     (void)call_within(kLastSyncTime, [] {
         ::sync();
