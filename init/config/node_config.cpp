@@ -2,6 +2,7 @@
 
 #include "base/text.hpp"
 #include "config/address.hpp"
+#include "config/kubernetes_keys.hpp"
 #include "config/ranges.hpp"
 #include "config/slurm_keys.hpp"
 
@@ -99,6 +100,10 @@ Status NodeConfig::finish() {
         return checked;
     }
     derive_reserved(*this);
+    derive_kubernetes_role(*this);
+    if (auto checked = check_kubernetes(*this); !checked) {
+        return checked;
+    }
     const auto services = list("kubernetes.service-range");
     if (!services.empty()) {
         constexpr unsigned kNameServer = 10;

@@ -40,9 +40,10 @@ struct Key {
     KeyType type;
     std::string_view fallback;  // the value where no source sets the key, and what an empty value means
     std::string_view doc;
-    std::string_view words = {};        // what is allowed besides the type's own values, separated by blanks
-    std::string_view environment = {};  // a container's environment variable for it, besides THOLE_SECTION_KEY
-    std::int64_t minimum = 0;           // of a whole number, of an IPv4 range's prefix length
+    std::string_view words = {};              // what is allowed besides the type's own values, separated by blanks
+    std::string_view environment = {};        // a container's environment variable for it, besides THOLE_SECTION_KEY
+    std::string_view environment_words = {};  // two words: what yes and no mean in that variable
+    std::int64_t minimum = 0;                 // of a whole number, of an IPv4 range's prefix length
     std::int64_t maximum = 0;  // likewise; a host name's greatest length, the greatest number of addresses or ports
     std::int64_t minimum_ipv6 = 0;  // of an IPv6 range's prefix length
     std::int64_t maximum_ipv6 = 0;

@@ -105,12 +105,30 @@ std::string variable_name(const Key& key) {
     return name;
 }
 
+/// The value of a key's own variable, which may be a yes or no that stands for another word.
+Status set_from_own_variable(NodeConfig& config, const Key& key, std::string_view value) {
+    if (key.environment_words.empty() || value.empty()) {
+        return config.set(key.section, key.name, value, kEnvironment, false);
+    }
+    const Key question{
+        .section = key.section, .name = key.environment, .type = KeyType::boolean, .fallback = "", .doc = ""};
+    const auto answer = canonical_value(question, value);
+    if (!answer) {
+        return std::unexpected(answer.error());
+    }
+    const auto words = split_words(key.environment_words);
+    return config.set(key.section, key.name, *answer == "yes" ? words.front() : words.back(), kEnvironment, false);
+}
+
 Status set_from_variable(NodeConfig& config, std::string_view name, std::string_view value) {
     std::vector<std::string> names;
     for (const Key& key : config.keys()) {
         names.push_back(variable_name(key));
-        if (name == names.back() || (!key.environment.empty() && name == key.environment)) {
+        if (name == names.back()) {
             return config.set(key.section, key.name, value, kEnvironment, false);
+        }
+        if (!key.environment.empty() && name == key.environment) {
+            return set_from_own_variable(config, key, value);
         }
     }
     if (!name.starts_with("THOLE_")) {

@@ -192,6 +192,33 @@ TEST_CASE("a container's environment") {
     CHECK(contains(added.error().message, "did you mean THOLE_NODE_NAME?"));
 }
 
+TEST_CASE("the short names of a container's environment") {
+    NodeConfig config;
+    const std::vector<const char*> environment{"NODE_K3S_ENABLED=true", "NODE_BOOTSTRAP=false",
+                                               "NODE_JOIN=10.0.0.5,n1:9"};
+    REQUIRE(add_environment(config, environment));
+    CHECK(config.text("kubernetes.enabled") == "yes");
+    CHECK(config.text("kubernetes.role") == "agent");
+    CHECK(config.text("mesh.seeds") == "10.0.0.5,n1:9");
+    const auto again = add_environment(config, std::vector<const char*>{"NODE_BOOTSTRAP=yes"});
+    REQUIRE(again);
+    CHECK(config.text("kubernetes.role") == "server");
+    const auto wrong = add_environment(config, std::vector<const char*>{"NODE_BOOTSTRAP=first"});
+    REQUIRE_FALSE(wrong);
+    CHECK(contains(wrong.error().message, "'NODE_BOOTSTRAP' in [kubernetes]"));
+}
+
+TEST_CASE("the role in Kubernetes") {
+    const std::string mesh = "[mesh]\ncluster = c\n";
+    CHECK(whole_error(mesh + "[kubernetes]\nrole = agent\n").empty());
+    CHECK(whole_error(mesh + "[kubernetes]\nservers = n1\n").empty());
+    CHECK(contains(whole_error("[kubernetes]\nrole = agent\n"),
+                   "kubernetes.role is agent (node.ini:2), but the node is in no mesh"));
+    CHECK(contains(whole_error(mesh + "[kubernetes]\nrole = server\nservers = n1\n"),
+                   "but kubernetes.servers (node.ini:5) is what an agent joins"));
+    CHECK(whole_error("[kubernetes]\nenabled = no\nrole = agent\n").empty());
+}
+
 TEST_CASE("ranges that clash are refused with both names") {
     CHECK(whole_error("").empty());
     CHECK(contains(
