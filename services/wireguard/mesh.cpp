@@ -118,6 +118,14 @@ void Mesh::set_endpoints(std::vector<KnownEndpoint> endpoints, Instant now) {
     }
 }
 
+void Mesh::set_announcement(const std::string& roles, const std::vector<Network>& pods, Instant now) {
+    now_ = now;
+    stir();
+    settings_.roles = roles;
+    settings_.pods = pods;
+    publish(now);
+}
+
 void Mesh::restore(Bytes record, milliseconds age, Instant now) {
     now_ = now;
     stir();

@@ -88,6 +88,8 @@ class Mesh : private Tunnel, private Liveness {
 
     /// The node's own endpoints changed; the network may be another, so seeds are asked at once.
     void set_endpoints(std::vector<KnownEndpoint> endpoints, Instant now);
+    /// What services of this node want told: its roles (those of node.ini, too), and the networks of its pods.
+    void set_announcement(const std::string& roles, const std::vector<Network>& pods, Instant now);
     /// Says that the node goes; some seconds later everybody has heard of it.
     void leave(Instant now);
     /// Has all nodes drop this one, for good. False where it is not known, or is this node.

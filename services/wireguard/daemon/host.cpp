@@ -145,6 +145,9 @@ Status MeshHost::begin(const PublicKey& key, const NodeState& state) {
     resolver_->start();
     next_search_ = time + kSearchAgain;
     next_save_ = time;
+    if (auto watched = watch_announcement(); !watched) {
+        return watched;
+    }
     return watch_all();
 }
 
@@ -154,7 +157,8 @@ Status MeshHost::watch_all() {
         return std::unexpected(signals.error());
     }
     signals_ = std::move(*signals);
-    const std::array<std::pair<int, Source*>, 4> sources{{{signals_.get(), &on_signal_},
+    const std::array<std::pair<int, Source*>, 5> sources{{{signals_.get(), &on_signal_},
+                                                          {announcement_events_.get(), &on_announcement_},
                                                           {outside_.fd(), &on_outside_},
                                                           {inside_.fd(), &on_inside_},
                                                           {events_.fd(), &on_network_}}};
@@ -345,8 +349,8 @@ void MeshHost::on_time(Instant time) {
         poll_link(time);
     }
     settle_addresses();
+    use_members(time);
     settle_link();
-    write_names(time);
     write_metrics(time);
     save_members(time);
 }

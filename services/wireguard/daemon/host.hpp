@@ -5,11 +5,14 @@
 #include <string>
 #include <vector>
 
+#include "announcement.hpp"
+#include "base/text.hpp"
 #include "control/server.hpp"
 #include "link.hpp"
 #include "mesh.hpp"
 #include "os/event_loop.hpp"
 #include "peer_book.hpp"
+#include "pod_networks.hpp"
 #include "resolver.hpp"
 #include "settings.hpp"
 #include "sockets.hpp"
@@ -21,7 +24,11 @@ struct MeshFiles {
     std::string state = "/var/lib/thole/mesh";
     std::string control = std::string(kMeshSocket);
     std::string metrics = "/run/thole/metrics/mesh.prom";
+    std::string run = std::string(kAnnouncementFolder);
 
+    [[nodiscard]] std::string announcement() const { return concat(run, "/", kAnnouncementName); }
+    /// A line a member: "NAME IPV4 IPV6 ROLES PODS", "-" for what is not there, commas in lists.
+    [[nodiscard]] std::string nodes() const { return run + "/mesh-nodes"; }
     [[nodiscard]] std::string members() const { return state + "/members"; }
 };
 
@@ -79,8 +86,18 @@ class MeshHost : private World, private RequestHandler {
     void settle_addresses();
     [[nodiscard]] std::vector<WantedPeer> wanted_peers() const;
 
+    // host_pods.cpp
+    Status watch_announcement();
+    void on_announcement();
+    void read_announcement();
+    void decide_pods_anew();
+    [[nodiscard]] std::vector<PodNetwork> announced_pods() const;
+    [[nodiscard]] std::vector<Network> pod_routes() const;
+
     // host_files.cpp
+    void use_members(Instant time);
     void write_names(Instant time);
+    void write_nodes();
     void write_metrics(Instant time);
     void save_members(Instant time);
     void tell_supervisor();
@@ -108,6 +125,8 @@ class MeshHost : private World, private RequestHandler {
     Source on_outside_{*this, &MeshHost::read_outside};
     Source on_inside_{*this, &MeshHost::read_inside};
     Source on_network_{*this, &MeshHost::read_network};
+    Source on_announcement_{*this, &MeshHost::on_announcement};
+    Fd announcement_events_;
     std::unique_ptr<Resolver> resolver_;
     std::unique_ptr<ControlServer> control_;
     std::unique_ptr<Mesh> mesh_;
@@ -116,7 +135,12 @@ class MeshHost : private World, private RequestHandler {
     std::vector<KnownEndpoint> fixed_endpoints_;
     std::vector<PublicKey> tries_;  // peers whose endpoint is to be tried
     std::string names_;             // as they were written last
-    std::string told_;              // to the supervisor
+    std::string nodes_;             // likewise
+    Announcement announcement_;     // of this node
+    std::string announcement_trouble_;
+    std::vector<PodNetwork> pods_;  // of the others
+    std::string refused_pods_;
+    std::string told_;  // to the supervisor
     unsigned mtu_ = 0;
     bool peers_changed_ = true;
     bool addresses_changed_ = true;

@@ -95,12 +95,14 @@ Result<std::string> MeshHost::difference_lines() {
         return std::unexpected(device.error());
     }
     const auto addresses = link_.address_differences(settings_.ranges, own_ipv6_, ipv4());
-    if (!addresses) {
-        return std::unexpected(addresses.error());
+    const auto routes = link_.route_differences(pod_routes());
+    if (!addresses || !routes) {
+        return std::unexpected(addresses ? routes.error() : addresses.error());
     }
     std::string text;
     for (const auto& differences :
-         {peer_differences(wanted_peers(), *device), network_differences("address", *addresses)}) {
+         {peer_differences(wanted_peers(), *device), network_differences("address", *addresses),
+          network_differences("route", *routes)}) {
         for (const Difference& difference : differences) {
             add_field(text, "what", difference.what);
             add_field(text, "wanted", difference.wanted);

@@ -1,4 +1,5 @@
 // What others on the node read of the mesh: names, figures, and the supervisor's status line.
+#include <algorithm>
 #include <cstdlib>
 
 #include "base/text.hpp"
@@ -19,14 +20,34 @@ constexpr milliseconds kNamesPause{500};
 constexpr milliseconds kMetricsPause{15'000};
 constexpr milliseconds kSavePause{60'000};
 
+std::string with_commas(std::string words) {
+    std::ranges::replace(words, ' ', ',');
+    return words.empty() ? "-" : words;
+}
+
+std::vector<Network> networks_of(std::span<const PodNetwork> pods) {
+    std::vector<Network> networks;
+    for (const PodNetwork& one : pods) {
+        networks.push_back(one.network);
+    }
+    return networks;
+}
+
 }  // namespace
 
-void MeshHost::write_names(Instant time) {
+/// What follows from who is there, and from what they say; not more often than people would notice.
+void MeshHost::use_members(Instant time) {
     if (!names_changed_ || time < next_names_) {
         return;
     }
     names_changed_ = false;
     next_names_ = time + kNamesPause;
+    decide_pods_anew();
+    write_names(time);
+    write_nodes();
+}
+
+void MeshHost::write_names(Instant time) {
     std::string lines;
     for (const auto& member : mesh_->members().all()) {
         if (!member->present() || member->key() == mesh_->self().key()) {
@@ -44,6 +65,34 @@ void MeshHost::write_names(Instant time) {
             return;
         }
         names_ = std::move(lines);
+    }
+}
+
+/// Under the name that each gives itself: a node that was made anew is there beside its old self for some time.
+void MeshHost::write_nodes() {
+    std::string lines;
+    for (const auto& member : mesh_->members().all()) {
+        if (!member->present()) {
+            continue;
+        }
+        const NodeRecord record = member->read();
+        const bool self = record.key == mesh_->self().key();
+        const bool has_ipv4 = self ? ipv4().has_value() : member->has_address;
+        append(lines, record.name, " ", has_ipv4 ? address_text(record.ipv4) : std::string("-"), " ",
+               address_text(mesh_ipv6(settings_.ranges.ipv6, record.key)), " ", with_commas(record.roles), " ");
+        const auto pods = pods_of(pods_, record.key);
+        std::string networks;
+        for (const Network& network : self ? announcement_.pods : networks_of(pods)) {
+            append(networks, networks.empty() ? "" : ",", network_text(network));
+        }
+        append(lines, networks.empty() ? "-" : networks, "\n");
+    }
+    if (lines != nodes_) {
+        if (auto written = replace_file(files_.nodes(), lines, 0644); !written) {
+            say(written.error().message);
+            return;
+        }
+        nodes_ = std::move(lines);
     }
 }
 

@@ -12,12 +12,15 @@ namespace {
 constexpr milliseconds kFirstPoll{100};
 constexpr milliseconds kLastPoll{5'000};
 
-std::vector<Network> allowed_of(const PeerSetup& peer) {
+std::vector<Network> allowed_of(const PeerSetup& peer, std::span<const PodNetwork> pods) {
     constexpr unsigned kWholeIpv6 = 128;
     constexpr unsigned kWholeIpv4 = 32;
     std::vector<Network> allowed{{peer.ipv6, kWholeIpv6}};
     if (peer.ipv4) {
         allowed.push_back({*peer.ipv4, kWholeIpv4});
+    }
+    for (const PodNetwork& one : pods) {
+        allowed.push_back(one.network);
     }
     return allowed;
 }
@@ -34,6 +37,8 @@ void MeshHost::poll_link(Instant time) {
         ending_ = true;  // the link is gone: a new process makes it again
         return;
     }
+    // Whose word counts depends on who answers.
+    names_changed_ = names_changed_ || !refused_pods_.empty();
     const std::uint64_t seconds = seconds_since_1970();
     for (const DevicePeer& peer : device->peers) {
         if (const Address* const address = mesh_->address_of(peer.key)) {
@@ -51,7 +56,7 @@ std::vector<WantedPeer> MeshHost::wanted_peers() const {
                           .endpoint = peer.endpoint,
                           .move = std::ranges::find(tries_, peer.key) != tries_.end(),
                           .keepalive = peer.keepalive,
-                          .allowed = allowed_of(peer)});
+                          .allowed = allowed_of(peer, pods_of(pods_, peer.key))});
     }
     return wanted;
 }
@@ -65,6 +70,10 @@ void MeshHost::settle_link() {
     const auto changed = device ? link_.set_peers(wanted_peers(), *device) : std::unexpected(device.error());
     if (!changed) {
         say(changed.error().message);
+        ++link_errors_;
+    }
+    if (auto routed = link_.set_routes(pod_routes()); !routed) {
+        say(routed.error().message);
         ++link_errors_;
     }
     peers_changed_ = false;

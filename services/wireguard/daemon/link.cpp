@@ -13,6 +13,8 @@ namespace {
 constexpr unsigned kOverhead = 80;
 constexpr unsigned kUsualMtu = 1420;
 constexpr unsigned kLeastMtu = 1280;  // IPv6 asks for it
+/// Who made a route: a number that is nobody's in linux/rtnetlink.h.
+constexpr std::uint8_t kMeshProtocol = 151;
 
 std::vector<Network> wanted_addresses(const Ranges& ranges, const Address& ipv6, const std::optional<Address>& ipv4) {
     std::vector<Network> wanted{{ipv6, ranges.ipv6.prefix}};
@@ -93,6 +95,41 @@ Status MeshLink::set_addresses(const Ranges& ranges, const Address& ipv6, const 
     }
     for (const Network& added : changes->add) {
         if (auto given = netlink_.add_address(name_, added); !given) {
+            return given;
+        }
+    }
+    return {};
+}
+
+Result<NetworkChanges> MeshLink::route_differences(std::span<const Network> wanted) {
+    const auto all = netlink_.routes(name_, kMeshProtocol);
+    if (!all) {
+        return std::unexpected(all.error());
+    }
+    std::vector<Network> actual;
+    for (const Route& route : *all) {
+        actual.push_back(route.destination);
+    }
+    return route_changes(wanted, actual);
+}
+
+Status MeshLink::set_routes(std::span<const Network> wanted) {
+    const auto changes = route_differences(wanted);
+    if (!changes) {
+        return std::unexpected(changes.error());
+    }
+    const auto index = interface_index(name_);
+    if (!index) {
+        return std::unexpected(index.error());
+    }
+    for (const Network& gone : changes->remove) {
+        const Route route{.destination = gone, .interface = *index, .protocol = kMeshProtocol, .gateway = {}};
+        if (auto removed = netlink_.delete_route(route); !removed) {
+            return removed;
+        }
+    }
+    for (const Network& added : changes->add) {
+        if (auto given = netlink_.add_route(added, name_, std::nullopt, kMeshProtocol); !given) {
             return given;
         }
     }

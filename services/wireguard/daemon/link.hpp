@@ -30,6 +30,12 @@ class MeshLink {
     Result<NetworkChanges> address_differences(const Ranges& ranges, const Address& ipv6,
                                                const std::optional<Address>& ipv4);
 
+    /// Routes to networks behind other nodes; those that are not wanted go, and no others than the mesh's own.
+    Status set_routes(std::span<const Network> wanted);
+
+    /// What set_routes() would change.
+    Result<NetworkChanges> route_differences(std::span<const Network> wanted);
+
     /// Of all interfaces that lead to other machines. In a container without hardware of its own those of its engine.
     Result<std::vector<OutsideInterface>> outside_interfaces();
 

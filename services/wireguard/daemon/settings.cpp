@@ -92,8 +92,14 @@ Result<DaemonSettings> read_settings(const NodeConfig& config, std::string_view 
                             .mtu = static_cast<unsigned>(mtu.value_or(0)),
                             .discovery = config.boolean("mesh.discovery"),
                             .seeds = {},
-                            .endpoints = {}};
+                            .endpoints = {},
+                            .pod_ranges = {}};
     settings.ranges.ipv6 = ula ? *ula : ula_range(settings.secret);
+    for (const auto item : config.list("kubernetes.pod-range")) {
+        if (const auto pods = parse_network(item)) {
+            settings.pod_ranges.push_back(*pods);
+        }
+    }
     settings.seeds = places(config, "mesh.seeds", settings.greeting_port());
     settings.endpoints = places(config, "mesh.endpoints", settings.port);
     return settings;

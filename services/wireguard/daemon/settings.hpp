@@ -33,6 +33,7 @@ struct DaemonSettings {
     bool discovery = true;
     std::vector<NamedPlace> seeds;
     std::vector<NamedPlace> endpoints;
+    std::vector<Network> pod_ranges;  // where pods of other nodes may be
 
     [[nodiscard]] std::uint16_t greeting_port() const { return static_cast<std::uint16_t>(port + 1); }
     [[nodiscard]] std::uint16_t message_port() const { return static_cast<std::uint16_t>(port + 2); }
