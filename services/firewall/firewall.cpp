@@ -42,12 +42,16 @@ std::string_view mark_in(std::string_view rules) {
 
 }  // namespace
 
-Status apply_firewall(const NodeConfig& config) {
-    if (auto written = replace_file(kRules, wanted_rules(config), 0600); !written) {
+Status apply_rules(const std::string& file, std::string_view rules, std::string_view tried) {
+    if (auto written = replace_file(file, rules, 0600); !written) {
         return written;
     }
-    const auto done = run_nft({"-f", kRules}, "set the packet filter");
+    const auto done = run_nft({"-f", file}, tried);
     return done ? Status() : Status(std::unexpected(done.error()));
+}
+
+Status apply_firewall(const NodeConfig& config) {
+    return apply_rules(kRules, wanted_rules(config), "set the packet filter");
 }
 
 Status start_firewall(Console& console, const NodeConfig& config, bool in_container) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "base/error.hpp"
 #include "config/node_config.hpp"
@@ -15,6 +16,10 @@ Status apply_firewall(const NodeConfig& config);
 
 /// Boot's call, before the first interface goes up. In a container it leaves the packet filter to the engine.
 Status start_firewall(Console& console, const NodeConfig& config, bool in_container);
+
+/// Puts rules of another part of the node in force, in one transaction; `file` is where nft reads them. `tried` is for
+/// the error: "cannot TRIED: ...".
+Status apply_rules(const std::string& file, std::string_view rules, std::string_view tried);
 
 /// The rules in force, as nft lists them; an error where there are none.
 Result<std::string> actual_firewall();

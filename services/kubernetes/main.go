@@ -1,6 +1,5 @@
 // Command kubernetes is every Kubernetes program of a node in one file: the control plane, the node's agents, kubectl,
-// kubeadm, the two first-boot programs that are built from kubeadm's phases, and the wait for a healthy API server. The
-// name it is called by says which.
+// kubeadm, and the node's own programs that are built from kubeadm's parts. The name it is called by says which.
 package main
 
 import (
@@ -27,13 +26,15 @@ import (
 	"thole/services/kubernetes/internal/addons"
 	"thole/services/kubernetes/internal/apihealth"
 	"thole/services/kubernetes/internal/certificates"
+	"thole/services/kubernetes/internal/joining"
 	"thole/services/kubernetes/internal/multicall"
+	"thole/services/kubernetes/internal/serving"
 )
 
 func main() {
 	multicall.Main(map[string]multicall.Applet{
 		"kube-apiserver":          func() int { return cli.Run(apiserver.NewAPIServerCommand()) },
-		"kube-controller-manager": func() int { return cli.Run(controllers.NewControllerManagerCommand()) },
+		"kube-controller-manager": runControllers,
 		"kube-scheduler":          func() int { return cli.Run(scheduler.NewSchedulerCommand()) },
 		"kubelet":                 func() int { return cli.Run(kubelet.NewKubeletCommand(context.Background())) },
 		"kube-proxy":              func() int { return cli.Run(proxy.NewProxyCommand()) },
@@ -42,7 +43,21 @@ func main() {
 		"kubernetes-certificates": func() int { return certificates.Main(os.Args[1:]) },
 		"kubernetes-addons":       func() int { return addons.Main(os.Args[1:]) },
 		"kubernetes-api":          func() int { return apihealth.Main(os.Args[1:]) },
+		"kubernetes-join":         func() int { return joining.AgentMain(os.Args[1:]) },
+		"kubernetes-token":        func() int { return joining.ServerMain(os.Args[1:]) },
 	})
+}
+
+// runControllers has one controller more than upstream's, which needs no process of its own.
+func runControllers() int {
+	approver := serving.Approver{
+		Kubeconfig:  "/etc/kubernetes/controller-manager.conf",
+		MeshNodes:   "/run/thole/mesh-nodes",
+		NodeName:    os.Getenv("NODE_NAME"),
+		NodeAddress: os.Getenv("NODE_ADDRESS"),
+	}
+	go approver.Run(context.Background())
+	return cli.Run(controllers.NewControllerManagerCommand())
 }
 
 // runKubectl sets the verbosity before it builds the command, which reads plugins and .kuberc and logs while it does.

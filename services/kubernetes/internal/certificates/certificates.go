@@ -5,23 +5,19 @@
 package certificates
 
 import (
-	"crypto/x509"
 	"errors"
 	"flag"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"time"
 
-	certutil "k8s.io/client-go/util/cert"
 	"k8s.io/kubernetes/cmd/kubeadm/app/apis/kubeadm"
 	"k8s.io/kubernetes/cmd/kubeadm/app/constants"
 	"k8s.io/kubernetes/cmd/kubeadm/app/phases/certs"
 	"k8s.io/kubernetes/cmd/kubeadm/app/phases/kubeconfig"
 	kubeadmutil "k8s.io/kubernetes/cmd/kubeadm/app/util"
-	"k8s.io/kubernetes/cmd/kubeadm/app/util/pkiutil"
 
 	"thole/services/kubernetes/internal/cluster"
 	"thole/services/kubernetes/internal/pki"
@@ -75,8 +71,11 @@ func wantedBy(options *cluster.Options) (pki.Wanted, error) {
 	}
 	address := netip.MustParseAddr(options.NodeAddress).String()
 	node := []string{options.NodeName, address}
+	if options.AlsoAddress != "" {
+		node = append(node, options.AlsoAddress)
+	}
 	server := []string{"127.0.0.1", "localhost", service.String(), "kubernetes.default.svc." + options.Domain}
-	return pki.Wanted{NodeName: options.NodeName, ServerNames: append(server, node...), KubeletNames: node}, nil
+	return pki.Wanted{NodeName: options.NodeName, ServerNames: append(server, node...)}, nil
 }
 
 // fill makes in `directory` whatever is not there, by kubeadm's phases "certs all" and "kubeconfig all".
@@ -86,9 +85,6 @@ func fill(options *cluster.Options, directory string) error {
 		return err
 	}
 	if err := certs.CreatePKIAssets(configuration); err != nil {
-		return err
-	}
-	if err := kubeletPair(configuration); err != nil {
 		return err
 	}
 	// The node's own components reach their API server on loopback, whatever becomes of the node's address.
@@ -102,32 +98,6 @@ func fill(options *cluster.Options, directory string) error {
 		}
 	}
 	return proxyKubeconfig(filepath.Join(directory, "kube-proxy.conf"), configuration)
-}
-
-// kubeletPair makes what the kubelet shows to the API server. By itself it would sign one that nobody can check.
-func kubeletPair(configuration *kubeadm.InitConfiguration) error {
-	authority, key, err := certs.LoadCertificateAuthority(configuration.CertificatesDir, constants.CACertAndKeyBaseName)
-	if err != nil {
-		return err
-	}
-	name := configuration.NodeRegistration.Name
-	certificate, key, err := pkiutil.NewCertAndKey(authority, key, &pkiutil.CertConfig{
-		Config: certutil.Config{
-			CommonName:   constants.NodesUserPrefix + name,
-			Organization: []string{constants.NodesGroup},
-			AltNames: certutil.AltNames{
-				DNSNames: []string{name},
-				IPs:      []net.IP{net.ParseIP(configuration.LocalAPIEndpoint.AdvertiseAddress)},
-			},
-			Usages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		},
-		NotAfter:            kubeadmutil.StartTimeUTC().Add(constants.CertificateValidityPeriod),
-		EncryptionAlgorithm: configuration.EncryptionAlgorithmType(),
-	})
-	if err != nil {
-		return err
-	}
-	return pkiutil.WriteCertAndKey(configuration.CertificatesDir, "kubelet", certificate, key)
 }
 
 // proxyKubeconfig writes kube-proxy's file; kubeadm itself gives kube-proxy a pod's token instead.

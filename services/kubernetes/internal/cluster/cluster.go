@@ -16,6 +16,7 @@ type Options struct {
 	Directory    string
 	NodeName     string
 	NodeAddress  string
+	AlsoAddress  string // by which the API server is reached from outside the mesh; may be empty
 	ServiceRange string
 	PodRange     string
 	Domain       string
@@ -26,6 +27,7 @@ func (o *Options) Flags(set *flag.FlagSet) {
 	set.StringVar(&o.Directory, "directory", "/var/lib/kubernetes", "where pki/ and the kubeconfig files lie")
 	set.StringVar(&o.NodeName, "node-name", "", "this node's name in the cluster")
 	set.StringVar(&o.NodeAddress, "node-address", "", "the address that other nodes reach this one by")
+	set.StringVar(&o.AlsoAddress, "also-address", "", "another address of this node for the API server's certificate")
 	set.StringVar(&o.ServiceRange, "service-range", "10.43.0.0/16", "addresses of Services")
 	set.StringVar(&o.PodRange, "pod-range", "10.42.0.0/16", "addresses of pods")
 	set.StringVar(&o.Domain, "cluster-domain", "cluster.local", "DNS domain of the cluster")
@@ -65,5 +67,8 @@ func (o *Options) Kubeadm(directory string) (*kubeadm.InitConfiguration, error) 
 	configuration.EncryptionAlgorithm = kubeadm.EncryptionAlgorithmECDSAP256
 	configuration.Etcd = kubeadm.Etcd{External: &kubeadm.ExternalEtcd{}}
 	configuration.APIServer.CertSANs = []string{"127.0.0.1", "::1", "localhost"}
+	if o.AlsoAddress != "" {
+		configuration.APIServer.CertSANs = append(configuration.APIServer.CertSANs, o.AlsoAddress)
+	}
 	return configuration, nil
 }

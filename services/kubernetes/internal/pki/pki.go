@@ -26,7 +26,7 @@ var Authorities = []string{"pki/ca.crt", "pki/front-proxy-ca.crt"}
 var authorityKeys = []string{"pki/ca.key", "pki/front-proxy-ca.key", "pki/sa.key", "pki/sa.pub"}
 
 // Pairs are the certificates that the authorities sign, without their ".crt" and ".key".
-var Pairs = []string{"pki/apiserver", "pki/apiserver-kubelet-client", "pki/front-proxy-client", "pki/kubelet"}
+var Pairs = []string{"pki/apiserver", "pki/apiserver-kubelet-client", "pki/front-proxy-client"}
 
 // Kubeconfigs hold a client's certificate each.
 var Kubeconfigs = []string{
@@ -42,8 +42,8 @@ var ErrBroken = errors.New("the cluster's authority is incomplete")
 // Wanted is what the certificates must say.
 type Wanted struct {
 	NodeName string
-	// Names and addresses that the API server and the kubelet are reached by.
-	ServerNames, KubeletNames []string
+	// Names and addresses that the API server is reached by.
+	ServerNames []string
 }
 
 // Check gives nil where all is well, ErrMissing where nothing is there, ErrBroken where the authorities are lost,
@@ -90,7 +90,7 @@ func checkPair(directory, name string, wanted Wanted, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("%s.crt: %w", name, err)
 	}
-	names := map[string][]string{"pki/apiserver": wanted.ServerNames, "pki/kubelet": wanted.KubeletNames}
+	names := map[string][]string{"pki/apiserver": wanted.ServerNames}
 	for _, host := range names[name] {
 		if err := certificate.VerifyHostname(host); err != nil {
 			return fmt.Errorf("%s.crt is not for %s", name, host)

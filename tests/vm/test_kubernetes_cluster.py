@@ -1,0 +1,298 @@
+"""A server and two agents over the mesh: they join by the cluster's secret alone, and are one cluster.
+
+Timings are printed, never asserted.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from vm.tools import throwaway_cluster
+
+from qemu.artifacts import Artifacts
+from qemu.checks import objects
+from qemu.checks.survival import until
+from qemu.cluster import capture, frames, mesh
+from qemu.cluster.cluster import Cluster, Member
+from qemu.node import Node
+from qemu.vm import GIB, Vm
+
+NODES = ["node1", "node2", "node3"]
+AGENTS = NODES[1:]
+READY, ROLLOUT, SHORT = 900.0, 420, 180
+DEADLINE = 3600.0
+TUNNEL, HELLO = 51871, 51872
+KUBELET_PAIR = "/var/lib/kubelet/pki/kubelet-client-current.pem"
+
+
+@pytest.fixture(scope="module")
+def cluster(
+    artifacts: Artifacts, tmp_path_factory: pytest.TempPathFactory, watched_by_module: list[Vm]
+) -> Iterator[Cluster]:
+    """One server and two agents, captured from their start on."""
+    folder = tmp_path_factory.mktemp("kubernetes")
+    spec = throwaway_cluster(
+        artifacts, folder, nodes=3, kubernetes=True, mesh=True, uplink=True, memory=2 * GIB, cpus=2,
+        capture=folder / "start.pcap", deadline=DEADLINE,
+        settings={name: {"kubernetes.role": "agent"} for name in AGENTS},
+    )  # fmt: skip
+    with Cluster(spec, watched_by_module.append) as running:
+        print(f"agents after {running.wait_agents(READY):.1f} s")
+        yield running
+        assert running.stop() == []
+
+
+@pytest.fixture(scope="module")
+def server(cluster: Cluster) -> Node:
+    """The server, for kubectl; all nodes are Ready."""
+    node = cluster.nodes["node1"].node
+    print(f"server Ready {node.wait_ready(READY):.1f} s after power-on")
+    wait_all_ready(node)
+    print(f"agents Ready {time.monotonic() - node.started:.1f} s after power-on")
+    node.wait_takes_pods(READY)
+    return node
+
+
+def conditions(node: Node) -> dict[str, str]:
+    """Each node's condition Ready."""
+    return {
+        one["metadata"]["name"]: next(
+            entry["status"] for entry in one["status"]["conditions"] if entry["type"] == "Ready"
+        )
+        for one in node.get("nodes")["items"]
+    }
+
+
+def wait_all_ready(node: Node, timeout: float = READY) -> None:
+    """Until all three are."""
+    until(
+        "all nodes are Ready",
+        lambda: conditions(node) == dict.fromkeys(NODES, "True"),
+        timeout,
+    )
+
+
+def spread(name: str, replicas: int) -> objects.Object:
+    """A Deployment with its pods on different nodes."""
+    made = objects.deployment(name, replicas)
+    made["spec"]["template"]["spec"] |= {
+        "topologySpreadConstraints": [
+            {
+                "maxSkew": 1,
+                "topologyKey": "kubernetes.io/hostname",
+                "whenUnsatisfiable": "ScheduleAnyway",
+                "labelSelector": {"matchLabels": {"app": name}},
+            }
+        ],
+        # Pods leave a node that is gone after seconds, not after five minutes.
+        "tolerations": [
+            {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 5}
+            for key in ("node.kubernetes.io/unreachable", "node.kubernetes.io/not-ready")
+        ],
+    }
+    return made
+
+
+def pods_of(node: Node, name: str) -> list[dict[str, Any]]:
+    """The running pods of a Deployment."""
+    items = node.get("pods", "-l", f"app={name}")["items"]
+    return [one for one in items if one["status"].get("podIP") and "deletionTimestamp" not in one["metadata"]]
+
+
+def fetch(node: Node, client: str, url: str) -> str:
+    """What the pod `client` gets from a URL: its first word names who answers."""
+    return node.kubectl("exec", client, "--", objects.DEMO, "fetch", url, timeout=SHORT).split(" ")[0]
+
+
+def test_nodes_join_and_are_known_by_their_mesh_addresses(cluster: Cluster, server: Node) -> None:
+    """All are Ready, each under its address in the mesh and with a pod range of its own that is routed to it."""
+    ranges = {}
+    for one in server.get("nodes")["items"]:
+        name = one["metadata"]["name"]
+        addresses = {entry["type"]: entry["address"] for entry in one["status"]["addresses"]}
+        assert addresses["InternalIP"] == (mesh.status(cluster.nodes[name]) or {})["ipv4"]
+        ranges[name] = one["spec"]["podCIDR"]
+    assert len(set(ranges.values())) == len(NODES), ranges
+    for member in cluster.nodes.values():
+        others = {ranges[name] for name in NODES if name != member.name}
+        until(
+            f"{member.name} has routes to the other nodes' pods",
+            lambda member=member, others=others: others <= routed(member),
+            SHORT,
+        )
+
+
+def routed(member: Member) -> set[str]:
+    """What is routed through the mesh, from /proc/net/route."""
+    found = set()
+    for line in member.read("/proc/net/route").splitlines()[1:]:
+        words = line.split()
+        if words[0] == "wg0":
+            address = ".".join(str(byte) for byte in bytes.fromhex(words[1])[::-1])
+            found.add(f"{address}/{int(words[7], 16).bit_count()}")
+    return found
+
+
+def test_pods_on_all_nodes_reach_each_other(server: Node) -> None:
+    """`my-echo` on three nodes, answered by pod address, Service and DNS name for a client on each node."""
+    clients = []
+    for name in NODES:
+        client = objects.pod(f"client-{name}", "sleep")
+        client["spec"]["nodeName"] = name
+        clients.append(client)
+    server.apply(spread("my-echo", 3), objects.service("my-echo"), *clients)
+    server.kubectl("rollout", "status", "deployment/my-echo", f"--timeout={ROLLOUT}s", timeout=ROLLOUT + 30)
+    server.kubectl(
+        "rollout", "status", "deployment/coredns", "-n", "kube-system", f"--timeout={ROLLOUT}s",
+        timeout=ROLLOUT + 30,
+    )  # fmt: skip
+    pods = pods_of(server, "my-echo")
+    assert {one["spec"]["nodeName"] for one in pods} == set(NODES)
+    names = {one["metadata"]["name"] for one in pods}
+    service = server.get("service", "my-echo")["spec"]["clusterIP"]
+    for name in NODES:
+        server.wait_for(f"pod/client-{name}", "condition=Ready", ROLLOUT)
+        for one in pods:
+            url = f"http://{one['status']['podIP']}:{objects.PORT}/"
+            assert fetch(server, f"client-{name}", url) == one["metadata"]["name"], f"{name}: {url}"
+        for host in (service, "my-echo", "my-echo.default.svc.cluster.local"):
+            assert fetch(server, f"client-{name}", f"http://{host}/") in names, f"{name}: {host}"
+
+
+def test_logs_of_pods_on_agents(server: Node) -> None:
+    """The API server trusts what an agent's kubelet shows: a certificate that was approved for its own names."""
+    for one in pods_of(server, "my-echo"):
+        assert server.kubectl("logs", one["metadata"]["name"], timeout=SHORT).strip()
+
+
+def test_a_certificate_for_another_node_is_not_approved(cluster: Cluster, server: Node, tmp_path: Path) -> None:
+    """node2, with its own rights, asks for a serving certificate with node3's name."""
+    request = serving_request(tmp_path, "node2", "DNS:node3")
+    made = as_node(cluster.nodes["node2"], server, tmp_path, request)
+    assert made.returncode == 0, made.stderr
+    until(
+        "the approver says why not",
+        lambda: (
+            "the name node3 is not that of node2"
+            in cluster.nodes["node1"].output("/sbin/thole", "logs", "-n", "400", "kube-controller-manager")
+        ),
+        SHORT,
+    )
+    stolen = server.get("certificatesigningrequest", "stolen")
+    assert not stolen.get("status"), stolen["status"]
+    server.kubectl("delete", "certificatesigningrequest", "stolen")
+
+
+def serving_request(folder: Path, node: str, names: str) -> dict[str, Any]:
+    """A CertificateSigningRequest of a node for these names."""
+    csr = subprocess.run(
+        ["openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+         "-keyout", folder / "key", "-subj", f"/O=system:nodes/CN=system:node:{node}",
+         "-addext", f"subjectAltName={names}"],
+        capture_output=True, check=True,
+    ).stdout  # fmt: skip
+    return {
+        "apiVersion": "certificates.k8s.io/v1",
+        "kind": "CertificateSigningRequest",
+        "metadata": {"name": "stolen"},
+        "spec": {
+            "request": base64.b64encode(csr).decode(),
+            "signerName": "kubernetes.io/kubelet-serving",
+            "usages": ["digital signature", "server auth"],
+        },
+    }
+
+
+def as_node(
+    member: Member, server: Node, folder: Path, made: dict[str, Any]
+) -> subprocess.CompletedProcess[str]:
+    """Create an object with a node's own certificate."""
+    pair = base64.b64encode(member.read(KUBELET_PAIR).encode()).decode()
+    config = json.loads(server.kubectl("config", "view", "--raw", "-o", "json"))
+    config["users"][0]["user"] = {"client-certificate-data": pair, "client-key-data": pair}
+    path = folder / "node.kubeconfig"
+    path.write_text(json.dumps(config))
+    return server.run_kubectl(
+        f"--kubeconfig={path}", "create", "--validate=false", "-f", "-", stdin=json.dumps(made)
+    )
+
+
+def test_the_outside_shows_only_the_mesh(cluster: Cluster, server: Node) -> None:
+    """Nothing of Kubernetes went over the wire but within WireGuard, apart from this machine's own kubectl."""
+    assert server.name == "node1"
+    cluster.wire.end_capture()
+    assert cluster.spec.capture
+    nodes = {member.address for member in cluster.nodes.values()}
+    strange = set()
+    for found in capture.read(cluster.spec.capture):
+        packet = frames.parse(found.frame)
+        between = packet.source in nodes and packet.to in nodes
+        if between and packet.protocol == frames.TCP:
+            strange.add(packet.describe())
+        if between and packet.protocol == frames.UDP and packet.to_port not in (TUNNEL, HELLO):
+            strange.add(packet.describe())
+    assert not strange, "\n".join(sorted(strange)[:20])
+
+
+def test_pods_go_on_while_the_server_reboots(cluster: Cluster, server: Node) -> None:
+    """The server's reboot ends no container on an agent; afterwards all is Ready again."""
+    before = {
+        one["metadata"]["name"]: objects.container_id(one)
+        for one in pods_of(server, "my-echo")
+        if one["spec"]["nodeName"] != "node1"
+    }
+    print(f"server off after {cluster.nodes['node1'].node.poweroff():.1f} s")
+    cluster.start("node1").wait(READY)
+    print(f"Ready again {cluster.nodes['node1'].node.wait_ready(READY):.1f} s after power-on")
+    wait_all_ready(server)
+    after = {one["metadata"]["name"]: objects.container_id(one) for one in pods_of(server, "my-echo")}
+    for name, container in before.items():
+        assert after.get(name) == container, f"{name} was started anew"
+    for name in AGENTS:
+        assert fetch(server, f"client-{name}", "http://my-echo/")
+
+
+def test_a_killed_agent_is_noticed_and_comes_back(cluster: Cluster, server: Node) -> None:
+    """node3 loses its power: it is not Ready, its pods move, and it returns as the node that it was."""
+    uid = server.get("node", "node3")["metadata"]["uid"]
+    start = time.monotonic()
+    cluster.kill("node3")
+    until("node3 is not Ready", lambda: conditions(server)["node3"] != "True", READY)
+    print(f"not Ready after {time.monotonic() - start:.1f} s")
+    until(
+        "its pod runs elsewhere",
+        lambda: sum(1 for one in pods_of(server, "my-echo") if one["spec"]["nodeName"] != "node3") == 3,
+        READY,
+    )
+    print(f"its pod moved after {time.monotonic() - start:.1f} s")
+    cluster.start("node3").wait(READY)
+    wait_all_ready(server)
+    assert server.get("node", "node3")["metadata"]["uid"] == uid
+    assert server.get("node", "node2")["metadata"]["uid"] != uid
+
+
+def test_a_node_made_anew_joins_again(cluster: Cluster, server: Node) -> None:
+    """node2 with an empty disk, and nothing but the secret, takes its name's place again."""
+    cluster.kill("node2")
+    boot = server.get("node", "node2")["status"]["nodeInfo"]["bootID"]
+    cluster.remake("node2").wait(READY)
+    until(
+        "node2 is Ready in its new boot",
+        lambda: (
+            conditions(server)["node2"] == "True"
+            and server.get("node", "node2")["status"]["nodeInfo"]["bootID"] != boot
+        ),
+        READY,
+    )
+    client = objects.pod("client-again", "sleep")
+    client["spec"]["nodeName"] = "node2"
+    server.apply(client)
+    server.wait_for("pod/client-again", "condition=Ready", ROLLOUT)
+    until("it reaches pods", lambda: bool(fetch(server, "client-again", "http://my-echo/")), SHORT)
