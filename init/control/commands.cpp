@@ -23,6 +23,7 @@ constexpr Command kCommands[] = {
      [](const Call& call) { return logs_command(call.arguments); }, true},
     {"events", "[--json] [-f|--follow] [-n COUNT]", "changes of state as they happen", events_command},
     {"top", "[--json] [-n COUNT]", "CPU, memory, disk and processes of each service", top_command},
+    {"health", "[--json]", "whether the node is well, and what is not: exit status 0 or 1", health_command},
     {"blame", "[--json]", "what took how long in this boot, and the chain that decided it", blame_command},
     {"plot", "", "the boot as a chart, in SVG", plot_command},
     {"node", "[--json]", "who this node is: name, machine-id, key, addresses", node_command},

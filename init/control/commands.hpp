@@ -42,6 +42,7 @@ int lint_command(const Call& call);
 int doctor_command(const Call& call);
 int top_command(const Call& call);
 int blame_command(const Call& call);
+int health_command(const Call& call);
 int plot_command(const Call& call);
 int mesh_command(const Call& call);
 int node_command(const Call& call);
