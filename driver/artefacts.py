@@ -19,6 +19,7 @@ PLACES = {
     "root": "rootfs/root.erofs",
     "root.tar": "rootfs/root.tar",
     "disk": "image/disk.img",
+    "oci": "image/oci.tar",
 }
 
 

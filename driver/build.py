@@ -215,13 +215,19 @@ def also_target(profile: str) -> str:
     return f"image/{profile.replace(',', '-')}-disk.img"
 
 
-def everything(display: Display, profile: str, update: bool = False, arch: str = "x86_64") -> Tree:
+# What is made for each format beside what is always made, as targets of ninja.
+FORMATS = {"disk": (), "oci": ("image/oci.tar",)}
+
+
+def everything(
+    display: Display, profile: str, update: bool = False, arch: str = "x86_64", form: str = "disk"
+) -> Tree:
     """Set-up and the whole build of the image; of an architecture that has none yet, the init."""
     setup.ensure(display, "build")
     if update:
         refresh_indexes(display)
     tree = target(arch, profile, image=arch == "x86_64")
-    make(tree, display)
+    make(tree, display, ("all", *FORMATS[form]) if FORMATS[form] else ())
     return tree
 
 
