@@ -81,7 +81,7 @@ int init_main(std::span<const std::string_view> arguments) {
         return slurm::slurm_main(arguments.subspan(1));
     }
     if (!arguments.empty() && arguments[0] == "kubernetes" && ::getpid() != 1) {
-        return kubernetes::kubernetes_main();
+        return kubernetes::kubernetes_main(arguments.subspan(1));
     }
     if (!arguments.empty() && arguments[0] == "crashed") {
         crashed_main(arguments.size() > 1 ? arguments[1] : "an unknown signal");

@@ -31,6 +31,10 @@ constexpr Command kCommands[] = {
      "status: this node and what the kernel has otherwise; peers; ping NODE; forget NODE: all drop it for good; leave; "
      "rotate-secret",
      mesh_command},
+    {"kubernetes", "COMMAND [OPTION...]",
+     "drain: pods move, and no new ones come; join: the contrary, or back after leave; leave the cluster; kubeconfig "
+     "[--read-only]: print one; health: the cluster as a table",
+     kubernetes_command, true},
     {"doctor", "[--json]", "checks of the node, with the remedy of what is wrong", doctor_command},
     {"lint", "[--json] [DIRECTORY...]", "check unit files; without a directory the node's own", lint_command},
     {"config", "[--json] ACTION [FILE]",

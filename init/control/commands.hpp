@@ -43,6 +43,7 @@ int doctor_command(const Call& call);
 int top_command(const Call& call);
 int blame_command(const Call& call);
 int health_command(const Call& call);
+int kubernetes_command(const Call& call);
 int plot_command(const Call& call);
 int mesh_command(const Call& call);
 int node_command(const Call& call);

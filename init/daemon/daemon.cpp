@@ -261,13 +261,21 @@ void Daemon::end_with_main_service(UnitIndex index) {
     request_shutdown(PowerAction::power_off, "the end of the container's main service");
 }
 
+/// What kubernetes-shutdown.unit may take before the rest: only where it runs.
+Milliseconds Daemon::time_for_pods() const {
+    const auto index = supervisor_->graph().find("kubernetes-shutdown");
+    const auto time = parse_duration(booted_.config.text("kubernetes.drain-timeout"));
+    return index && time && supervisor_->service(*index).state == State::done ? *time : Milliseconds{0};
+}
+
 void Daemon::request_shutdown(PowerAction action, std::string_view why) {
     if (going_down_) {
         return;
     }
     console_.line(concat(action == PowerAction::reboot ? "reboot" : "power off", ": asked for by ", why));
     going_down_ = action;
-    shutdown_deadline_ = now() + kServicesTime;
+    services_time_ = kServicesTime + time_for_pods();
+    shutdown_deadline_ = now() + services_time_;
     supervisor_->begin_shutdown();
 }
 
@@ -276,7 +284,7 @@ void Daemon::finish() {
         const Service& service = supervisor_->service(index);
         if (!at_rest(service.state)) {
             console_.line(concat("kill     ", supervisor_->graph().at(index).unit.name, ": still ",
-                                 to_text(service.state), " after ", duration_text(kServicesTime)));
+                                 to_text(service.state), " after ", duration_text(services_time_)));
         }
     }
     watchdog_.prepare_shutdown();

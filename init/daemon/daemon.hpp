@@ -50,6 +50,7 @@ class Daemon : public EventSource,
     Status open_log(const Unit& unit);
     void open_watchdog();
     void start_logger();
+    [[nodiscard]] Milliseconds time_for_pods() const;
     void end_logger();
     void reap();
     void child_ended(pid_t pid, int code, int status);
@@ -83,7 +84,8 @@ class Daemon : public EventSource,
     std::optional<Instant> logger_again_;
     std::optional<PowerAction> going_down_;
     std::optional<Instant> shutdown_deadline_;
-    int exit_code_ = 0;  // of a container
+    Milliseconds services_time_{0};  // of the shutdown that goes on
+    int exit_code_ = 0;              // of a container
 };
 
 }  // namespace thole

@@ -28,6 +28,7 @@ import (
 	"thole/services/kubernetes/internal/certificates"
 	"thole/services/kubernetes/internal/joining"
 	"thole/services/kubernetes/internal/multicall"
+	"thole/services/kubernetes/internal/nodecommand"
 	"thole/services/kubernetes/internal/serving"
 )
 
@@ -45,6 +46,7 @@ func main() {
 		"kubernetes-api":          func() int { return apihealth.Main(os.Args[1:]) },
 		"kubernetes-join":         func() int { return joining.AgentMain(os.Args[1:]) },
 		"kubernetes-token":        func() int { return joining.ServerMain(os.Args[1:]) },
+		"kubernetes-node":         func() int { return nodecommand.Main(os.Args[1:]) },
 	})
 }
 

@@ -34,7 +34,6 @@ constexpr const char* kClusterCni = "/etc/cni/net.d/10-containerd-net.conflist";
 constexpr const char* kNodeFolder = "/run/thole";
 constexpr const char* kEnvironment = "/run/thole/kubernetes.env";
 constexpr const char* kAnnounce = "/run/thole/announce";
-constexpr const char* kMeshNodes = "/run/thole/mesh-nodes";
 constexpr const char* kMeshFolder = "/var/lib/thole/mesh";
 constexpr const char* kMeshMtu = "/sys/class/net/wg0/mtu";
 

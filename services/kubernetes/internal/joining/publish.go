@@ -22,11 +22,12 @@ import (
 	"thole/services/kubernetes/internal/serving"
 )
 
+// What nodes may do besides what every cluster lets them: their kube-proxy reads Services, they look at the owners of
+// pods that they move away, and take themselves out of the cluster. Admission keeps each to its own Node object.
+const nodeRole = "thole:nodes"
+
 // What our tokens are known by, so that those of a secret that is gone can be taken away.
 const description = "made from the mesh's secret"
-
-// Nodes' own certificates serve their kube-proxy as well.
-const proxyBinding = "thole:nodes-are-proxies"
 
 // ServerMain is the program kubernetes-token: it puts the join token into the cluster, and the rules for those who join.
 func ServerMain(arguments []string) int {
@@ -49,8 +50,8 @@ func publish(kubeconfig, tokenFile string) error {
 	if err := serving.AllowApproval(client); err != nil {
 		return fmt.Errorf("let the controllers approve the nodes' certificates: %w", err)
 	}
-	if err := allowProxies(client); err != nil {
-		return fmt.Errorf("let the nodes' kube-proxies read Services: %w", err)
+	if err := allowNodes(client); err != nil {
+		return fmt.Errorf("give the nodes their rights: %w", err)
 	}
 	tokens, err := readTokens(tokenFile)
 	if err != nil {
@@ -62,12 +63,28 @@ func publish(kubeconfig, tokenFile string) error {
 	return removeOthers(client, tokens)
 }
 
-func allowProxies(client clientset.Interface) error {
-	return apiclient.CreateOrUpdate(client.RbacV1().ClusterRoleBindings(), &rbac.ClusterRoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: proxyBinding},
-		RoleRef:    rbac.RoleRef{APIGroup: rbac.GroupName, Kind: "ClusterRole", Name: constants.KubeProxyClusterRoleName},
-		Subjects:   []rbac.Subject{{APIGroup: rbac.GroupName, Kind: rbac.GroupKind, Name: constants.NodesGroup}},
-	})
+func allowNodes(client clientset.Interface) error {
+	role := &rbac.ClusterRole{
+		ObjectMeta: metav1.ObjectMeta{Name: nodeRole},
+		Rules: []rbac.PolicyRule{
+			{APIGroups: []string{"apps"}, Resources: []string{"daemonsets"}, Verbs: []string{"get"}},
+			{APIGroups: []string{""}, Resources: []string{"nodes"}, Verbs: []string{"delete"}},
+		},
+	}
+	if err := apiclient.CreateOrUpdate(client.RbacV1().ClusterRoles(), role); err != nil {
+		return err
+	}
+	for name, of := range map[string]string{nodeRole: nodeRole, nodeRole + ":proxy": constants.KubeProxyClusterRoleName} {
+		err := apiclient.CreateOrUpdate(client.RbacV1().ClusterRoleBindings(), &rbac.ClusterRoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Name: name},
+			RoleRef:    rbac.RoleRef{APIGroup: rbac.GroupName, Kind: "ClusterRole", Name: of},
+			Subjects:   []rbac.Subject{{APIGroup: rbac.GroupName, Kind: rbac.GroupKind, Name: constants.NodesGroup}},
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func publishTokens(client clientset.Interface, tokens []string) error {
