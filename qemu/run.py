@@ -19,6 +19,7 @@ from qemu import host
 from qemu.artifacts import Artifacts
 from qemu.checks.table import check_and_print
 from qemu.node import READY_TIMEOUT, Node
+from qemu.root_folder import unpack
 from qemu.session import Session, folder_of
 from qemu.terminal import HELP, HELP_TEXT, LEAVE, Terminal
 from qemu.vm import GIB, Vm, VmConfig
@@ -50,6 +51,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--name", default="node", help="folder below build/run for the data disk (default: %(default)s)"
     )
+    parser.add_argument(
+        "--root", choices=["disk", "9p"], default="disk",
+        help="where the root file system is: a disk with erofs, or a folder of this machine by virtio-9p",
+    )  # fmt: skip
     parser.add_argument("--fresh", action="store_true", help="begin with an empty data disk")
     parser.add_argument("--append", metavar="TEXT", default="", help="more for the kernel command line")
     parser.add_argument(
@@ -90,6 +95,7 @@ def configure(options: argparse.Namespace, artifacts: Artifacts, folder: Path) -
         throwaway=options.check,
         reboots=not (options.check or options.exec),
         data_size=8 * GIB,
+        root_folder=unpack(artifacts.root_tar, folder / "root") if options.root == "9p" else None,
     )
 
 

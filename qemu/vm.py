@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from driver.errors import TholeError
-from qemu import host
+from qemu import host, root_folder
 from qemu.agent import Agent
 from qemu.artifacts import Artifacts
 from qemu.console import Console
@@ -23,7 +23,8 @@ AGENT_PORT = "org.qemu.guest_agent.0"
 # What a busy host must not be taken for. The kernel's look at its timer may come too late: it panics though the timer
 # works; a processor that its host leaves without time for twenty seconds is no lockup and no stall (two minutes are).
 BUSY_HOST = "no_timer_check watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120"
-COMMAND_LINE = f"root=PARTLABEL=thole-root-a ro console=ttyS0 loglevel=5 panic=10 {BUSY_HOST}"
+ROOT_ON_DISK = "root=PARTLABEL=thole-root-a ro"
+COMMAND_LINE = f"console=ttyS0 loglevel=5 panic=10 {BUSY_HOST}"
 PORT_TRIES = 3
 
 
@@ -42,6 +43,7 @@ class VmConfig:
     minimum_memory: int = MINIMUM_MEMORY
     cpus: int = 2
     port: str | int = API_PORT
+    root_folder: Path | None = None  # the root file system by virtio-9p, in place of the disk
     data_disk: Path | None = None  # default: data.img in the folder
     data_size: int = 8 * GIB
     throwaway: bool = False  # the data disk need not survive a power cut of this machine: no flushes
@@ -111,7 +113,8 @@ class Vm:
         """QEMU's command line."""
         config = self.config
         acceleration = config.accelerator or host.accelerator(config.artifacts.kernel)
-        line = f"{COMMAND_LINE} {config.command_line}".strip()
+        root = root_folder.COMMAND_LINE if config.root_folder else ROOT_ON_DISK
+        line = f"{root} {COMMAND_LINE} {config.command_line}".strip()
         argv = [
             *host.qemu_command(),
             "-nodefaults",
@@ -214,9 +217,9 @@ class Vm:
         disk = escape(config.artifacts.disk)
         root = f"driver=raw,node-name=root,read-only=on,file.driver=file,file.filename={disk}"
         no_flush = "on" if config.throwaway else "off"
+        on_disk = ["-blockdev", root, "-device", "virtio-blk-pci,drive=root,serial=thole-root"]
         return [
-            "-blockdev", root,
-            "-device", "virtio-blk-pci,drive=root,serial=thole-root",
+            *(root_folder.devices(config.root_folder) if config.root_folder else on_disk),
             "-blockdev", (
                 f"driver={form},node-name=data,discard=unmap,cache.no-flush={no_flush},"
                 f"file.driver=file,file.discard=unmap,file.cache.no-flush={no_flush},file.filename={data}"
