@@ -57,6 +57,8 @@ def main(options: argparse.Namespace) -> int:
         if needs_image(options.names):
             build.make(build.target(), shown)
         targets = tuple(build.also_target(profile) for profile in needed_beside(options.names, options.all))
+        if needs_container_image(options.names, options.all):
+            targets += build.FORMATS["oci"]
         if targets:
             build.make(build.target(), shown, targets)
     places = [CHECKOUT / "tests", *sorted(CHECKOUT.glob("*/tests"))]
@@ -94,6 +96,11 @@ def need_fuzzers_alone(options: argparse.Namespace) -> None:
         raise TholeError(f"--minutes {options.minutes:g} is not more than 0 and at most a week", "such as --minutes 10")
     if options.target and options.minutes is None:
         raise TholeError("--target needs --minutes", "./thole test fuzz --minutes N --target NAME")
+
+
+def needs_container_image(names: list[str], long: bool = False) -> bool:
+    """Whether the tests of these names may run the build's container image."""
+    return any(may_be("vm/container", name) for name in names) if names else long
 
 
 def needed_beside(names: list[str], long: bool = False) -> list[str]:
