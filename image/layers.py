@@ -52,7 +52,7 @@ class _Summed:
 
 
 class _TarSum:
-    """Compresses a tar, and sums it as it was before."""
+    """Compresses a tar, and sums it as it was before. tarfile only writes to it."""
 
     def __init__(self, target: _Summed) -> None:
         # No name and no time in it: the same content gives the same bytes.
@@ -104,7 +104,7 @@ def write_layer(root: Path, origin: dict[str, str], what: str, target: Path) -> 
     stream = _TarSum(file)
     folders: dict[str, tarfile.TarInfo] = {}
     written: set[str] = set()
-    with tarfile.open(root) as source, tarfile.open(fileobj=stream, mode="w|", format=tarfile.GNU_FORMAT) as out:  # type: ignore[call-overload]
+    with tarfile.open(root) as source, tarfile.open(fileobj=stream, mode="w|", format=tarfile.GNU_FORMAT) as out:
         for member, layer in assigned(source, origin):
             if member.isdir():
                 folders[clean(member.name)] = member
