@@ -18,6 +18,7 @@
 #include "daemon/main.hpp"
 #include "daemon/run_one.hpp"
 #include "dhcp_hook.hpp"
+#include "k3s_main.hpp"
 #include "kubernetes_main.hpp"
 #include "log/logger.hpp"
 #include "remote.hpp"
@@ -82,6 +83,9 @@ int init_main(std::span<const std::string_view> arguments) {
     }
     if (!arguments.empty() && arguments[0] == "kubernetes" && ::getpid() != 1) {
         return kubernetes::kubernetes_main(arguments.subspan(1));
+    }
+    if (!arguments.empty() && arguments[0] == "k3s" && ::getpid() != 1) {
+        return k3s::k3s_main();
     }
     if (!arguments.empty() && arguments[0] == "crashed") {
         crashed_main(arguments.size() > 1 ? arguments[1] : "an unknown signal");

@@ -35,7 +35,9 @@ constexpr Command kCommands[] = {
      "drain: pods move, and no new ones come; join: the contrary, or back after leave; leave the cluster; kubeconfig "
      "[--read-only]: print one; health: the cluster as a table",
      kubernetes_command, true},
-    {"doctor", "[--json]", "checks of the node, with the remedy of what is wrong", doctor_command},
+    {"doctor", "[--json] [TOPIC]",
+     "checks of the node, with the remedy of what is wrong; with `k3s` what k3s wants of kernel and host",
+     doctor_command},
     {"lint", "[--json] [DIRECTORY...]", "check unit files; without a directory the node's own", lint_command},
     {"config", "[--json] ACTION [FILE]",
      "show: the configuration in force; check FILE: a node.ini; ula FILE: the IPv6 range of its secret; reference: all "

@@ -14,6 +14,7 @@
 #include "control/json.hpp"
 #include "control/mesh_client.hpp"
 #include "control/table.hpp"
+#include "k3s_checks.hpp"
 #include "log/log_channel.hpp"
 #include "os/cgroup.hpp"
 #include "os/file.hpp"
@@ -242,13 +243,16 @@ std::vector<DoctorRow> all_rows(const Node& node) {
 }  // namespace
 
 int doctor_command(const Call& call) {
-    const Node node{ask_pid1("info"), ask_status()};
+    const bool for_k3s = !call.names.empty() && call.names[0] == "k3s";
+    if (!call.names.empty() && !for_k3s) {
+        return complain(Error{concat("there are no checks of '", call.names[0], "', only of k3s"), 0});
+    }
     const bool coloured = colours_wanted();
     Table table("- CHECK FOUND");
     Json json;
     json.begin_array();
     std::string remedies;
-    for (const DoctorRow& row : all_rows(node)) {
+    for (const DoctorRow& row : for_k3s ? k3s::k3s_checks("") : all_rows({ask_pid1("info"), ask_status()})) {
         table.add(row.finding.good ? "ok" : "WRONG", !coloured ? "" : row.finding.good ? "32" : "31");
         table.add(row.check);
         table.add(row.finding.detail);
