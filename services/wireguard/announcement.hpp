@@ -19,7 +19,7 @@ struct Announcement {
     std::vector<std::string> roles;
     std::vector<Network> pods;
 
-    friend bool operator==(const Announcement&, const Announcement&);
+    friend bool operator==(const Announcement& left, const Announcement& right);
 };
 
 /// Lines "role WORD" and "pods NETWORK"; blank ones and those that begin with '#' do not count. Errors name the line:

@@ -79,9 +79,8 @@ PodDecision decide_pods(std::vector<PodNetwork> announced, const PodRules& rules
 }
 
 std::span<const PodNetwork> pods_of(std::span<const PodNetwork> routed, const PublicKey& key) {
-    const auto [first, last] =
-        std::equal_range(routed.begin(), routed.end(), PodNetwork{.key = key, .network = {}}, has_smaller_key);
-    return {first, last};
+    const auto found = std::ranges::equal_range(routed, PodNetwork{.key = key, .network = {}}, has_smaller_key);
+    return {found.begin(), found.end()};
 }
 
 }  // namespace thole::mesh

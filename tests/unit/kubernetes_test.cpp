@@ -170,7 +170,7 @@ TEST_CASE("a connection goes to the server that answers, and bytes both ways unt
     REQUIRE(balancer);
     (*balancer)->set_servers({ipv4(1), ipv4(2)});  // the first one has nobody on that port
 
-    Fd client = connection_to((*balancer)->port());
+    const Fd client = connection_to((*balancer)->port());
     REQUIRE(::send(client.get(), "question", 8, 0) == 8);
     ::shutdown(client.get(), SHUT_WR);
     Fd inside;

@@ -55,6 +55,20 @@ unsigned mesh_mtu() {
 
 Status without_value(const Result<bool>& done) { return done ? Status() : Status(std::unexpected(done.error())); }
 
+Status make_folders() {
+    if (auto made = make_directories(kRunFolder, 0700); !made) {
+        return made;
+    }
+    return make_directories(kCniFolder);
+}
+
+/// As node.env, but for the address: Kubernetes' programs talk within the mesh.
+Status write_environment(const std::string& address) {
+    const std::string text =
+        concat("NODE_NAME=", host_name(), "\nNODE_ADDRESS=", address, "\nOUTSIDE_ADDRESS=", node_address(), "\n");
+    return without_value(replace_where_different(kEnvironment, text, 0644));
+}
+
 }  // namespace
 
 Result<std::unique_ptr<NodeHost>> NodeHost::make(NodeConfig config) {
@@ -74,13 +88,6 @@ Result<std::unique_ptr<NodeHost>> NodeHost::make(NodeConfig config) {
         return std::unexpected(added.error());
     }
     return host;
-}
-
-Status NodeHost::make_folders() {
-    if (auto made = make_directories(kRunFolder, 0700); !made) {
-        return made;
-    }
-    return make_directories(kCniFolder);
 }
 
 /// A folder that is not there yet is watched the next time.
@@ -138,13 +145,6 @@ std::string NodeHost::address() const {
     return info ? std::string(info_value(*info, "ipv4")) : std::string();
 }
 
-/// As node.env, but for the address: Kubernetes' programs talk within the mesh.
-Status NodeHost::write_environment(const std::string& address) {
-    const std::string text =
-        concat("NODE_NAME=", host_name(), "\nNODE_ADDRESS=", address, "\nOUTSIDE_ADDRESS=", node_address(), "\n");
-    return without_value(replace_where_different(kEnvironment, text, 0644));
-}
-
 Status NodeHost::write_network() {
     if (!in_mesh_) {
         return without_value(
@@ -174,7 +174,7 @@ Status NodeHost::write_tokens() {
 }
 
 /// What the mesh tells the other nodes: that this is a server, and the range that the cluster gave to its pods.
-Status NodeHost::announce() {
+Status NodeHost::announce() const {
     if (!in_mesh_) {
         return {};
     }

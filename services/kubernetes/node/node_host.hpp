@@ -37,11 +37,9 @@ class NodeHost : private EventSource {
 
     void on_events(std::uint32_t events) override;
     Status watch();
-    Status make_folders();
     Status write_network();
-    Status write_environment(const std::string& address);
     Status write_tokens();
-    Status announce();
+    [[nodiscard]] Status announce() const;
     void use_servers();
     void refresh();
     void say_once(const Status& done);

@@ -43,7 +43,7 @@ class Tunnel {
     };
 
     void pass(std::uint32_t events);
-    bool pass_from(End& from, End& to);
+    static bool pass_from(End& from, End& to);
     void watch(End& end, const End& other);
     void stop();
 
