@@ -177,7 +177,8 @@ Status add_condition(Unit& unit, Condition::Kind kind, std::string_view value) {
     if (subject.empty()) {
         return failure("the condition names nothing");
     }
-    if (kind == Condition::Kind::key && subject.substr(0, subject.find('=')).find_first_of(" \t") != std::string_view::npos) {
+    if (kind == Condition::Kind::key &&
+        subject.substr(0, subject.find('=')).find_first_of(" \t") != std::string_view::npos) {
         return failure(concat("'", subject, "' is more than one key: give each a line of its own"));
     }
     unit.conditions.push_back({kind, negated, std::string(subject)});

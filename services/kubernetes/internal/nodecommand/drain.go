@@ -41,7 +41,7 @@ func (n *local) drain(ctx context.Context, client clientset.Interface, timeout t
 		return err
 	}
 	helper := &drain.Helper{
-		Ctx: ctx, Client: client, Force: true, GracePeriodSeconds: -1, IgnoreAllDaemonSets: true,
+		Ctx: ctx, Client: ownPods{client}, Force: true, GracePeriodSeconds: -1, IgnoreAllDaemonSets: true,
 		DeleteEmptyDirData: true, Timeout: timeout, Out: os.Stdout, ErrOut: os.Stderr,
 	}
 	if err := drain.RunNodeDrain(helper, n.name); err != nil {
