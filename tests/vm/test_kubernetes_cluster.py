@@ -108,6 +108,11 @@ def pods_of(node: Node, name: str) -> list[dict[str, Any]]:
     return [one for one in items if one["status"].get("podIP") and "deletionTimestamp" not in one["metadata"]]
 
 
+def nodes_of(server: Node, application: str) -> set[str]:
+    """Where its pods are."""
+    return {one["spec"]["nodeName"] for one in pods_of(server, application)}
+
+
 def fetch(node: Node, client: str, url: str) -> str:
     """What the pod `client` gets from a URL: its first word names who answers."""
     return node.kubectl("exec", client, "--", objects.DEMO, "fetch", url, timeout=SHORT).split(" ")[0]
@@ -145,11 +150,8 @@ def routed(member: Member) -> set[str]:
 def test_pods_on_all_nodes_reach_each_other(server: Node) -> None:
     """`my-echo` on three nodes, answered by pod address, Service and DNS name for a client on each node."""
     server.apply(spread("my-echo", 3), objects.service("my-echo"), *(client_on(name) for name in NODES))
-    server.kubectl("rollout", "status", "deployment/my-echo", f"--timeout={ROLLOUT}s", timeout=ROLLOUT + 30)
-    server.kubectl(
-        "rollout", "status", "deployment/coredns", "-n", "kube-system", f"--timeout={ROLLOUT}s",
-        timeout=ROLLOUT + 30,
-    )  # fmt: skip
+    for words in (("deployment/my-echo",), ("deployment/coredns", "-n", "kube-system")):
+        server.kubectl("rollout", "status", *words, f"--timeout={ROLLOUT}s", timeout=ROLLOUT + 30)
     pods = pods_of(server, "my-echo")
     assert {one["spec"]["nodeName"] for one in pods} == set(NODES)
     names = {one["metadata"]["name"] for one in pods}
@@ -301,9 +303,9 @@ def test_a_drained_agent_takes_pods_again_when_asked(cluster: Cluster, server: N
     server.wait_for("pod/client-node2", "condition=Ready", ROLLOUT)
 
 
-def client_on(name: str) -> objects.Object:
+def client_on(name: str, pod: str = "") -> objects.Object:
     """A pod on that node."""
-    client = objects.pod(f"client-{name}", "sleep")
+    client = objects.pod(pod or f"client-{name}", "sleep")
     client["spec"]["nodeName"] = name
     return client
 
@@ -311,21 +313,13 @@ def client_on(name: str) -> objects.Object:
 @pytest.mark.long
 def test_pods_move_before_an_agent_powers_off(cluster: Cluster, server: Node) -> None:
     """node3 goes down in order: its pods run elsewhere before it is off; back again, it takes pods."""
-    until(
-        "node3 has a pod of my-echo",
-        lambda: "node3" in {one["spec"]["nodeName"] for one in pods_of(server, "my-echo")},
-        SHORT,
-    )
+    until("node3 has a pod of my-echo", lambda: "node3" in nodes_of(server, "my-echo"), SHORT)
     print(f"off after {cluster.nodes['node3'].node.poweroff(POWEROFF):.1f} s")
     left = [one for one in server.get("pods")["items"] if one["spec"]["nodeName"] == "node3"]
     assert not left, [one["metadata"]["name"] for one in left]
     cluster.start("node3").wait(READY)
     wait_all_ready(server)
-    until(
-        "node3 takes pods again",
-        lambda: not server.get("node", "node3")["spec"].get("unschedulable"),
-        READY,
-    )
+    until("node3 takes pods again", lambda: not server.get("node", "node3")["spec"].get("unschedulable"), READY)
     server.apply(client_on("node3"))
     server.wait_for("pod/client-node3", "condition=Ready", ROLLOUT)
 
@@ -384,9 +378,7 @@ def test_a_node_made_anew_joins_again(cluster: Cluster, server: Node) -> None:
         ),
         READY,
     )
-    client = objects.pod("client-again", "sleep")
-    client["spec"]["nodeName"] = "node2"
-    server.apply(client)
+    server.apply(client_on("node2", "client-again"))
     server.wait_for("pod/client-again", "condition=Ready", ROLLOUT)
     until("it reaches pods", lambda: answers(server, "client-again"), SHORT)
 
