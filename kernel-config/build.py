@@ -76,7 +76,7 @@ def checked_config(cache: Cache, package: source.Package, arch: str) -> tuple[st
         (out / "config").write_text(config)
         (out / "unneeded").write_text("".join(f"{line}\n" for line in verdict.unneeded))
 
-    key = digest(package.sha256, arch, *_fragment_files(arch), EXCEPTIONS, *CODE, _tools())
+    key = digest(package.sha256, arch, *_fragment_files(arch), EXCEPTIONS, *CODE, _tools(kbuild.TARGETS[arch]))
     entry = cache.entry("kernel-config", key, make)
     return (entry / "config").read_text(), (entry / "unneeded").read_text().splitlines()
 
@@ -89,7 +89,7 @@ def kernel(cache: Cache, package: source.Package, config: str, arch: str, jobs: 
         with cache.lock(f"kernel-objects-{arch}"):
             kbuild.compile_kernel(tree, config, jobs)
             shutil.copyfile(tree.objects / tree.target.image, out / "bzImage")
-            kbuild.strip(tree.objects / "vmlinux", out / "vmlinux")
+            kbuild.strip(tree.objects / "vmlinux", out / "vmlinux", tree.target)
             (out / "version").write_text(kbuild.release(tree) + "\n")
         (out / "config").write_text(config)
         source.remove_other_versions(cache, package)
@@ -112,10 +112,10 @@ def _fragment_files(arch: str) -> list[Path]:
     return [path for path in files if kconfig.fragment_architecture(path.name) in (None, arch)]
 
 
-def _tools() -> str:
+def _tools(target: kbuild.Target) -> str:
     """The programs whose version decides what the configuration can hold: where each is, its size and its time."""
     found = []
-    for name in ("gcc", "ld", "as", "pahole"):
+    for name in (*(f"{target.cross}{tool}" for tool in ("gcc", "ld", "as")), "pahole"):
         path = shutil.which(name)
         info = os.stat(path) if path else None
         found.append(f"{name} {os.path.realpath(path)} {info.st_size} {info.st_mtime_ns}" if path and info else f"{name} none")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -22,13 +23,23 @@ _TAIL = 30
 
 @dataclass(frozen=True)
 class Target:
-    """What the kernel calls an architecture, and where its image comes out."""
+    """What the kernel calls an architecture, where its image comes out, and what compilers for it are called elsewhere."""
 
     arch: str
     image: str
+    prefix: str
+
+    @property
+    def cross(self) -> str:
+        """What stands before the names of compiler and linker, nothing on a machine of the same architecture."""
+        return "" if platform.machine() == self.prefix.partition("-")[0] else self.prefix
 
 
-TARGETS = {"x86_64": Target("x86_64", "arch/x86/boot/bzImage")}
+TARGETS = {
+    "x86_64": Target("x86_64", "arch/x86/boot/bzImage", "x86_64-linux-gnu-"),
+    # The one that unpacks itself, and that UEFI and QEMU's -kernel start.
+    "aarch64": Target("arm64", "arch/arm64/boot/vmlinuz.efi", "aarch64-linux-gnu-"),
+}
 
 
 @dataclass(frozen=True)
@@ -55,7 +66,8 @@ class Tree:
 
     def command(self, *arguments: str) -> list[str]:
         """argv of make for this tree."""
-        return ["make", "-C", str(self.source), f"O={self.objects}", f"ARCH={self.target.arch}", *arguments]
+        target = [f"ARCH={self.target.arch}", f"CROSS_COMPILE={self.target.cross}"]
+        return ["make", "-C", str(self.source), f"O={self.objects}", *target, *arguments]
 
 
 def configure(tree: Tree, fragments: str) -> str:
@@ -97,9 +109,9 @@ def compile_kernel(tree: Tree, config: str, jobs: int, label: str = "kernel") ->
         counted.write_text(str(done))
 
 
-def strip(vmlinux: Path, result: Path) -> None:
+def strip(vmlinux: Path, result: Path, target: Target) -> None:
     """Copy vmlinux without its symbol table: what a VMM loads, with the PVH note that tells it where to enter."""
-    command = ["objcopy", "--strip-all", str(vmlinux), str(result)]
+    command = [f"{target.cross}objcopy", "--strip-all", str(vmlinux), str(result)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise TholeError(f"vmlinux could not be stripped: {done.stderr.strip()}", "is the package binutils whole?")
