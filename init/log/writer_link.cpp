@@ -18,8 +18,9 @@ namespace thole {
 
 namespace {
 
-constexpr int kQueueBytes = 212'992;        // asked for; the kernel doubles it for its own bookkeeping
-constexpr std::size_t kLittle = 4U << 10U;  // bytes in a round that everybody may have
+constexpr int kQueueBytes = 212'992;         // asked for; the kernel doubles it for its own bookkeeping
+constexpr std::size_t kBatchCost = 768;      // bytes that the kernel counts for a message of no length
+constexpr std::size_t kLittle = 16U << 10U;  // bytes in a round that everybody may have, as the kernel counts them
 constexpr Milliseconds kRound{100};
 constexpr Milliseconds kShortLife{1000};  // a writer that died sooner waits this long
 
@@ -92,8 +93,12 @@ bool WriterLink::has_room(WriterShare& share, std::size_t bytes) {
         share.since = time;
         share.used = 0;
     }
-    if (end_ || share.used + bytes <= kLittle) {
-        return end_ || size < limit_;
+    if (end_) {
+        return true;
+    }
+    // Rounds go by while the writer is stuck: without `lost`, little by little a flood would take the last quarter too.
+    if (share.lost == 0 && share.used + kBatchCost + bytes <= kLittle) {
+        return size < limit_;
     }
     return share.used < limit_ / 4 && size < limit_ / 4 * 3;
 }
@@ -113,7 +118,7 @@ bool WriterLink::send(WriterShare& share, LogBatch& batch, std::string_view line
         return false;
     }
     share.lost = 0;
-    share.used += sizeof batch + lines.size();
+    share.used += kBatchCost + lines.size();
     return true;
 }
 

@@ -40,7 +40,7 @@ class WriterLink : public EventSource {
 
     /// Whether a batch of this log with so many bytes may go now. A round ends when the queue is nearly empty and, for
     /// each log, after a tenth of a second; in a round a log may fill a quarter of the queue, and the last quarter is
-    /// for those that say little.
+    /// for those that say little and have lost nothing.
     [[nodiscard]] bool has_room(WriterShare& share, std::size_t bytes);
 
     /// Hands a batch over; `batch.lost` is set from the share. False where it did not get into the queue.
