@@ -14,7 +14,7 @@ import shutil
 import subprocess
 from collections import deque
 from configparser import ConfigParser
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Callable, Iterable
 
@@ -22,6 +22,7 @@ from driver import toolchain
 from driver.cache import Cache, digest
 from driver.errors import TholeError
 from driver.progress import report
+from services import go_licences
 
 SERVICES = Path(__file__).resolve().parent
 VERSIONS = SERVICES / "versions.ini"
@@ -54,8 +55,9 @@ class Module:
     tags: tuple[str, ...] = ()
     # Whether C is compiled too: by zig against musl, and linked statically.
     c: bool = False
-    # Makes changed copies of other modules in the directory given, and returns the go.mod file that names them.
-    changes: Callable[[Module, dict[str, str], Path], Path] | None = None
+    # Makes changed copies of other modules below the directory given, which has a copy of this one, whose go.mod it
+    # changes to take them.
+    changes: Callable[[Module, dict[str, str], Path], None] | None = None
     # Files beside the module that the result depends on.
     extra: tuple[Path, ...] = ()
 
@@ -71,9 +73,10 @@ def version(section: str, name: str) -> str:
 
 
 def sources(module: Module) -> list[Path]:
-    """What of ours the programs depend on; a module inside the module is not part of it."""
+    """What of ours the programs depend on, files that they embed too; a module inside the module is not part of it."""
     inner = {path.parent for path in module.directory.glob("*/**/go.mod")}
-    found = [path for path in sorted(module.directory.rglob("*.go")) if not inner & set(path.parents)]
+    ours = sorted(path for ending in ("go", "yaml") for path in module.directory.rglob(f"*.{ending}"))
+    found = [path for path in ours if not inner & set(path.parents)]
     # A module that needs no other has no go.sum.
     fixed = [path for path in (module.directory / "go.mod", module.directory / "go.sum") if path.exists()]
     return [*fixed, *found, *module.extra]
@@ -81,16 +84,26 @@ def sources(module: Module) -> list[Path]:
 
 def build(module: Module, architecture: str, out: Path) -> list[Path]:
     """Put the module's programs into `out`, from the cache where they were made before. Returns what was read."""
-    target = {"GOOS": "linux", "GOARCH": ARCHITECTURES[architecture], "GOAMD64": "v1"}
-    environment = {**toolchain.go_environment(), **target, **(_c_environment(architecture) if module.c else {})}
-    read = [*sources(module), VERSIONS, Path(__file__)]
+    variables = environment(module, architecture)
+    read = [*sources(module), VERSIONS, Path(__file__), Path(go_licences.__file__)]
     _check_pins(module)
-    names = [str(path.relative_to(SERVICES)) for path in read]
-    key = digest(json.dumps(_facts(module, environment), sort_keys=True), *names, *read)
-    place = Cache().entry("go-programs", key, lambda directory: _compile(module, environment, directory))
-    install({name: place / name for name in module.programs}, out)
+    names = [os.path.relpath(path, SERVICES) for path in read]
+    key = digest(json.dumps(_facts(module, variables), sort_keys=True), *names, *read)
+    place = Cache().entry("go-programs", key, lambda directory: _compile(module, variables, directory))
+    install({name: place / name for name in (*module.programs, licences_of(module))}, out)
     report(module.step, 1, 1, "built")
     return read
+
+
+def licences_of(module: Module) -> str:
+    """The file beside the programs that says what licences their modules have."""
+    return f"{module.directory.name}{go_licences.ENDING}"
+
+
+def environment(module: Module, architecture: str) -> dict[str, str]:
+    """The variables of Go commands for a module's programs, of its tests too."""
+    target = {"GOOS": "linux", "GOARCH": ARCHITECTURES[architecture], "GOAMD64": "v1"}
+    return {**toolchain.go_environment(), **target, **(_c_environment(architecture) if module.c else {})}
 
 
 def install(files: dict[str, Path], out: Path) -> None:
@@ -146,7 +159,7 @@ def _facts(module: Module, environment: dict[str, str]) -> dict[str, object]:
 
 def _check_pins(module: Module) -> None:
     """versions.ini is what people read, go.mod what is built: they must agree."""
-    lines = (module.directory / "go.mod").read_text().split("\n")
+    lines = [line for line in (module.directory / "go.mod").read_text().split("\n") if "=>" not in line]
     required = dict(words[:2] for line in lines if len(words := line.replace("require ", "").split()) >= 2)
     for path, wanted in module.pinned.items():
         if required.get(path) != f"v{wanted}":
@@ -158,29 +171,60 @@ def _check_pins(module: Module) -> None:
 
 def _compile(module: Module, environment: dict[str, str], directory: Path) -> None:
     report(module.step, 0, 0, "listing packages")
+    place = workplace(module, environment, directory / ".changed")
     packages = sorted(set(module.programs.values()))
-    total = len(go_output(module, environment, "list", "-deps", *packages).split())
+    there = replace(module, directory=place)
+    total = len(go_output(there, environment, "list", "-deps", *packages).split())
     variables = " ".join(f"-X {name}={text}" for name, text in sorted(module.variables.items()))
     static = "-linkmode external -extldflags '-static -s'" if module.c else ""
     options = ["-v", "-ldflags", f"-s -w {static} {variables}".strip()]
     if module.tags:
         options += ["-tags", ",".join(module.tags)]
-    changed = directory / ".changed"
-    if module.changes:
-        changed.mkdir()
-        options += ["-modfile", str(module.changes(module, environment, changed))]
     done = 0
     for name, package in module.programs.items():
         command = [toolchain.go(), "build", *options, "-o", str(directory / name), package]
-        done = _run(module, environment, command, done, total)
-    shutil.rmtree(changed, ignore_errors=True)
+        done = _run(module, place, environment, command, done, total)
+    go_licences.write(directory / licences_of(module), _modules(there, environment, packages))
+    if module.changes:
+        shutil.rmtree(place)
 
 
-def _run(module: Module, environment: dict[str, str], command: list[str], done: int, total: int) -> int:
+def _modules(module: Module, environment: dict[str, str], packages: list[str]) -> dict[str, Path]:
+    """The modules that packages are built of, Go's own library too: path@version, and where each lies."""
+    # What stands in for another module counts, but for a changed copy in a folder, which has no version.
+    name = "{{if and .Replace .Replace.Version}}{{.Replace.Path}}@{{.Replace.Version}}{{else}}{{.Path}}@{{.Version}}{{end}}"
+    form = "{{with .Module}}{{if not .Main}}" + name + "\t{{.Dir}}{{end}}{{end}}"
+    options = ["-tags", ",".join(module.tags)] if module.tags else []
+    lines = set(go_output(module, environment, "list", *options, "-deps", "-f", form, *packages).splitlines())
+    found = {name: Path(folder) for name, _, folder in (line.partition("\t") for line in lines) if folder}
+    version, root = go_output(module, environment, "env", "GOVERSION", "GOROOT").split()
+    return {**found, f"stdlib@{version.removeprefix('go')}": Path(root)}
+
+
+def workplace(module: Module, environment: dict[str, str], place: Path) -> Path:
+    """Where to run go: the module, or, where other modules are to be changed, a copy of it in `place`.
+
+    Changed modules are named by paths below the main one: a program says of which folders it was built, and has to say
+    the same on every machine.
+    """
+    if not module.changes:
+        return module.directory
+    for path in sources(module):
+        if path.is_relative_to(module.directory):
+            target = place / path.relative_to(module.directory)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+    module.changes(module, environment, place)
+    return place
+
+
+def _run(
+    module: Module, place: Path, environment: dict[str, str], command: list[str], done: int, total: int
+) -> int:
     """Run a go build; each line it prints is a package that it begins, or a module that it fetches."""
     last: deque[str] = deque(maxlen=_LOG_LINES)
     process = subprocess.Popen(
-        command, cwd=module.directory, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command, cwd=place, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     assert process.stdout is not None
     with process.stdout as output:

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Builds the images that a node has without a network: pause, CoreDNS, and the demo web server."""
+"""Builds the images that a node has without a network: pause, CoreDNS, the demo web server, and volumes' helper."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,10 +17,10 @@ from driver import toolchain  # noqa: E402
 from driver.cache import Cache, digest, file_sha256  # noqa: E402
 from driver.errors import TholeError, guard  # noqa: E402
 from driver.progress import report  # noqa: E402
-from services import go_build  # noqa: E402
+from services import go_build, go_licences  # noqa: E402
 from services.images import oci  # noqa: E402
 
-_PAUSE_FLAGS = [
+_SMALL_FLAGS = [
     "-std=c++23", "-Os", "-static", "-fno-exceptions", "-fno-rtti", "-nostdlib++", "-Wall", "-Wextra", "-Werror", "-s",
     "-Wl,--gc-sections", "-Wl,-z,norelro", "-Wl,--build-id=none",
 ]
@@ -40,28 +41,27 @@ def demo() -> go_build.Module:
     return go_build.Module("images", HERE / "demo", {"demo": "."})
 
 
-def build_pause(architecture: str, out: Path) -> Path:
-    """Compile pause, statically and without a C++ library."""
-    source = HERE / "pause" / "pause.cpp"
-
-    flags = ["-target", f"{architecture}-linux-musl", *_PAUSE_FLAGS]
+def build_small(name: str, architecture: str, out: Path) -> Path:
+    """Compile NAME/NAME.cpp, statically and without a C++ library."""
+    source = HERE / name / f"{name}.cpp"
+    flags = ["-target", f"{architecture}-linux-musl", *_SMALL_FLAGS]
 
     def make(directory: Path) -> None:
-        report("images", 0, 0, "pause")
-        command = [toolchain.zig(), "c++", *flags, str(source), "-o", str(directory / "pause")]
+        report("images", 0, 0, name)
+        command = [toolchain.zig(), "c++", *flags, str(source), "-o", str(directory / name)]
         environment = {**os.environ, **toolchain.zig_environment()}
         result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if result.returncode != 0:
             raise TholeError(f"compiling {source} failed:\n{result.stderr.strip()}", "mend the source, build again")
 
-    place = Cache().entry("pause", digest(source, *flags, toolchain.venv_key()), make)
-    go_build.install({"pause": place / "pause"}, out)
+    place = Cache().entry(name, digest(source, *flags, toolchain.venv_key()), make)
+    go_build.install({name: place / name}, out)
     return source
 
 
 def images(architecture: str, binaries: Path) -> dict[str, oci.Image]:
     """The images by the names of their archives."""
-    names = {name: go_build.version("images", name) for name in ("coredns", "pause", "demo")}
+    names = {name: go_build.version("images", name) for name in ("coredns", "pause", "demo", "volume")}
     goarch = go_build.ARCHITECTURES[architecture]
     return {
         "coredns.tar": oci.Image(
@@ -76,6 +76,10 @@ def images(architecture: str, binaries: Path) -> dict[str, oci.Image]:
             f"registry.k8s.io/pause:{names['pause']}", {"/pause": binaries / "pause"}, ["/pause"],
             user="65535:65535", architecture=goarch,
         ),
+        "volume.tar": oci.Image(
+            f"localhost/thole/volume:{names['volume']}", {"/volume": binaries / "volume"}, ["/volume"],
+            architecture=goarch,
+        ),
     }
 
 
@@ -85,7 +89,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         binaries, archives = Path(scratch, "binaries"), Path(scratch, "archives")
         archives.mkdir()
-        read = [build_pause(options.arch, binaries)]
+        read = [build_small(name, options.arch, binaries) for name in ("pause", "volume")]
         for module in (demo(), coredns()):
             read += go_build.build(module, options.arch, binaries)
         sums = []
@@ -93,6 +97,8 @@ def main() -> int:
             oci.write(image, archives / name)
             sums.append(f"{file_sha256(archives / name)}  {name}\n")
         (archives / "digest").write_text("".join(sorted(sums)))
+        for path in binaries.glob(f"*{go_licences.ENDING}"):
+            shutil.copyfile(path, archives / path.name)
         go_build.install({path.name: path for path in sorted(archives.iterdir())}, options.out)
     if options.depfile:
         read += [Path(__file__), Path(oci.__file__)]

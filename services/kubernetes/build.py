@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Builds the Kubernetes programs: kubernetes, which is all of upstream's, and kine."""
+"""Builds the Kubernetes programs: kubernetes, which is all of them but one, and kine, the data store of one server."""
 
 from __future__ import annotations
 
@@ -15,28 +15,39 @@ from services.kubernetes import upstream_changes  # noqa: E402
 
 
 def components() -> Module:
-    """The module of everything that is k8s.io/kubernetes."""
+    """Everything that goes with k8s.io/kubernetes and the versions of libraries that it was tested with."""
     number = version("kubernetes", "kubernetes")
     major, minor, _ = number.split(".")
     stamp = {"gitVersion": f"v{number}", "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
     packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+    local_path = version("kubernetes", "local-path-provisioner")
+    etcd = version("kubernetes", "etcd")
     return Module(
         step="kubernetes",
         directory=HERE,
         programs={"kubernetes": "."},
-        pinned={"k8s.io/kubernetes": number},
-        variables={f"{package}.{name}": text for package in packages for name, text in stamp.items()},
+        pinned={
+            "k8s.io/kubernetes": number,
+            "sigs.k8s.io/metrics-server": version("kubernetes", "metrics-server"),
+            "sigs.k8s.io/kube-network-policies": version("kubernetes", "kube-network-policies"),
+            upstream_changes.LOCAL_PATH: local_path,
+            **{f"go.etcd.io/etcd/{part}/v3": etcd for part in ("server", "client", "etcdutl", "api")},
+        },
+        variables={
+            **{f"{package}.{name}": text for package in packages for name, text in stamp.items()},
+            f"{upstream_changes.LOCAL_PATH}.VERSION": f"v{local_path}",
+        },
         changes=upstream_changes.apply,
         extra=(Path(upstream_changes.__file__),),
     )
 
 
-def check_stamp() -> None:
-    """The add-ons are installed again when what they consist of changes: their unit's stamp must name the versions."""
+def check_versions() -> None:
+    """The add-ons are installed again when their versions change: their unit must name those of versions.ini."""
     unit = HERE / "kubernetes-addons.unit"
-    stamp = f"/var/lib/thole/addons-{version('kubernetes', 'kubernetes')}-{version('images', 'coredns')}-"
-    if unit.read_text().count(stamp) != 2:
-        raise TholeError(f"{unit} does not name {stamp}N in its condition and its command", "put the versions there")
+    wanted = f"--versions={version('kubernetes', 'kubernetes')}-{version('images', 'coredns')}-"
+    if unit.read_text().count(wanted) != 1:
+        raise TholeError(f"{unit} does not say {wanted}N in its command", "put the versions there")
 
 
 def datastore() -> Module:
@@ -56,7 +67,7 @@ def datastore() -> Module:
 def main() -> int:
     """Build and say what was read."""
     options = arguments(__doc__)
-    check_stamp()
+    check_versions()
     read = [
         *build(datastore(), options.arch, options.out),
         *build(components(), options.arch, options.out),

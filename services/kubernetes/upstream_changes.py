@@ -75,7 +75,20 @@ NO_DEFAULT_TRANSLATION = Change(
     ),
 )
 
-CHANGES = (ECDSA_KEYS, NO_DEFAULT_TRANSLATION)
+# local-path-provisioner is a main package and nothing else. As a program of its own it would be 43 MB, nearly all of it
+# what the one file has anyway. It imports logrus by its old name, which Go takes for another module.
+LOCAL_PATH = "github.com/rancher/local-path-provisioner"
+_LOGRUS = Replacement('"github.com/Sirupsen/logrus"', '"github.com/sirupsen/logrus"')
+LOCAL_PATH_PACKAGE = tuple(
+    Change(LOCAL_PATH, file, (Replacement("package main\n", "package localpath\n"), *more))
+    for file, more in {
+        "main.go": (Replacement("func main() {", "// Main is the program.\nfunc Main() {"), _LOGRUS),
+        "provisioner.go": (_LOGRUS,),
+        "util.go": (),
+    }.items()
+)
+
+CHANGES = (ECDSA_KEYS, NO_DEFAULT_TRANSLATION, *LOCAL_PATH_PACKAGE)
 
 
 def changed(text: str, change: Change) -> str:
@@ -91,21 +104,22 @@ def changed(text: str, change: Change) -> str:
     return text + change.append
 
 
-def apply(module: Module, environment: dict[str, str], directory: Path) -> Path:
-    """Copy the modules that are to change into `directory`, change them, and write a go.mod that takes the copies."""
-    text = (module.directory / "go.mod").read_text()
+def apply(module: Module, environment: dict[str, str], directory: Path) -> None:
+    """Copy the modules that are to change below `directory`, a copy of ours, change them, and have its go.mod take them."""
+    file = directory / "go.mod"
+    text = file.read_text()
     for name in sorted({change.module for change in CHANGES}):
-        copy = directory / name.replace("/", "_")
+        below = f"changed/{name.replace('/', '_')}"
+        copy = directory / below
         _copy_module(module, environment, name, copy)
         for change in CHANGES:
             if change.module == name:
-                file = copy / change.file
-                file.write_text(changed(file.read_text(), change))
-        text = re.sub(rf"^(\t{re.escape(name)} =>).*$", lambda match: f"{match[1]} {copy}", text, flags=re.MULTILINE)
-    target = directory / "go.mod"
-    target.write_text(text)
-    shutil.copy(module.directory / "go.sum", directory / "go.sum")
-    return target
+                source = copy / change.file
+                source.write_text(changed(source.read_text(), change))
+        text = re.sub(
+            rf"^(\t{re.escape(name)} =>).*$", lambda match, below=below: f"{match[1]} ./{below}", text, flags=re.MULTILINE
+        )
+    file.write_text(text)
 
 
 def _copy_module(module: Module, environment: dict[str, str], name: str, copy: Path) -> None:

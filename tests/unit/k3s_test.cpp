@@ -39,7 +39,7 @@ TEST_CASE("a server of a mesh") {
     for (const auto* line :
          {"node-name: \"n1\"\n", "node-ip: \"10.41.0.7\"\n", "flannel-iface: \"wg0\"\n",
           "token-file: \"/run/k3s/token\"\n", "advertise-address: \"10.41.0.7\"\n",
-          "disable:\n  - \"traefik\"\n  - \"servicelb\"\n  - \"local-storage\"\n", "cluster-cidr: \"10.42.0.0/16\"\n",
+          "disable:\n  - \"traefik\"\n  - \"servicelb\"\n", "cluster-cidr: \"10.42.0.0/16\"\n",
           "service-cidr: \"10.43.0.0/16\"\n", "cluster-dns: \"10.43.0.10\"\n", "snapshotter: \"overlayfs\"\n",
           "tls-san:\n  - \"n1\"\n  - \"10.41.0.7\"\n  - \"192.0.2.7\"\n", "node-external-ip: \"192.0.2.7\"\n",
           "- \"system-reserved=cpu=100m,memory=256Mi\"\n"}) {
@@ -47,6 +47,15 @@ TEST_CASE("a server of a mesh") {
         CHECK(contains(*yaml, line));
     }
     CHECK_FALSE(contains(*yaml, "server:"));
+}
+
+TEST_CASE("what node.ini switches off k3s does not install") {
+    const auto all = k3s_config(
+        config_of(concat(kMesh, "dns = no\nmetrics = no\nlocal-storage = no\nnetwork-policy = no\n")), node());
+    REQUIRE(all);
+    CHECK(contains(*all, "- \"coredns\"\n  - \"metrics-server\"\n  - \"local-storage\"\n"));
+    CHECK(contains(*all, "disable-network-policy: \"true\"\n"));
+    CHECK_FALSE(contains(*k3s_config(config_of(kMesh), node()), "disable-network-policy"));
 }
 
 TEST_CASE("an agent asks the first server, and has nothing of a server's") {

@@ -10,6 +10,7 @@
 
 #include "balancer.hpp"
 #include "config/sources.hpp"
+#include "datastore.hpp"
 #include "join_token.hpp"
 #include "pod_network.hpp"
 #include "servers.hpp"
@@ -60,6 +61,25 @@ TEST_CASE("the token of a mesh that never changed its secret") {
         config_of("[mesh]\ncluster = c\nsecret = AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"), "/nowhere");
     REQUIRE(tokens);
     CHECK(*tokens == join_token(secret_of(1)) + "\n");
+}
+
+TEST_CASE("servers know each other by a key of the mesh's secret that is not its token") {
+    const auto config = config_of("[mesh]\ncluster = c\nsecret = AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n");
+    const auto keys = server_keys(config, "/nowhere");
+    REQUIRE(keys);
+    CHECK(keys->size() == 45);
+    CHECK(*keys != mesh::base64_text(secret_of(1).bytes()) + "\n");
+    CHECK(server_keys(config_of(""), "/nowhere")->empty());
+}
+
+TEST_CASE("the data store's address for the API server") {
+    CHECK(contains(datastore_environment(config_of("")), "DATASTORE_URL=unix:///run/kine/kine.sock\nDATASTORE_CA=\n"));
+    CHECK(contains(datastore_environment(config_of("")), "LEADER_ELECTION=false\n"));
+    const std::string etcd = datastore_environment(
+        config_of("[node]\nname = a\n[mesh]\ncluster = c\n[kubernetes]\ndatastore = etcd\nservers = a, b, c\n"));
+    CHECK(contains(etcd, "DATASTORE_URL=https://127.0.0.1:2379\n"));
+    CHECK(contains(etcd, "LEADER_ELECTION=true\nSERVERS=a,b,c\n"));
+    CHECK(datastore_environment(config_of("[mesh]\ncluster = c\n[kubernetes]\nrole = agent\n")).empty());
 }
 
 TEST_CASE("a pod network's ranges are read back") {

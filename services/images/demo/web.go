@@ -13,22 +13,28 @@ import (
 	"time"
 )
 
-// serve answers each request with the host's name and the request's path, until it is told to end.
+// serve answers each request with the host's name and the request's path, or with the files of a directory, until it is
+// told to end.
 func serve(ctx context.Context, arguments []string) error {
 	set := flag.NewFlagSet("serve", flag.ExitOnError)
 	port := set.Int("port", 8080, "TCP port")
+	directory := set.String("directory", "", "answer with the files in it")
 	_ = set.Parse(arguments)
 	host, err := os.Hostname()
 	if err != nil {
 		return err
 	}
+	var handler http.Handler = http.HandlerFunc(func(answer http.ResponseWriter, request *http.Request) {
+		fmt.Printf("%s %s from %s\n", request.Method, request.URL.Path, request.RemoteAddr)
+		fmt.Fprintf(answer, "%s %s\n", host, request.URL.Path)
+	})
+	if *directory != "" {
+		handler = http.FileServer(http.Dir(*directory))
+	}
 	server := http.Server{
 		Addr:              net.JoinHostPort("", strconv.Itoa(*port)),
 		ReadHeaderTimeout: 10 * time.Second,
-		Handler: http.HandlerFunc(func(answer http.ResponseWriter, request *http.Request) {
-			fmt.Printf("%s %s from %s\n", request.Method, request.URL.Path, request.RemoteAddr)
-			fmt.Fprintf(answer, "%s %s\n", host, request.URL.Path)
-		}),
+		Handler:           handler,
 	}
 	go func() {
 		<-ctx.Done()

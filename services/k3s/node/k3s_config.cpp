@@ -50,6 +50,19 @@ void put_node(std::string& yaml, const NodeConfig& config, const K3sNode& node) 
               "pod-max-pids=4096", "seccomp-default=true"});
 }
 
+/// k3s' names of what it would install: never the ways in from outside, the others as node.ini has them.
+std::vector<std::string> disabled(const NodeConfig& config) {
+    std::vector<std::string> names{"traefik", "servicelb"};
+    for (const auto& [key, name] :
+         {std::pair("kubernetes.dns", "coredns"), std::pair("kubernetes.metrics", "metrics-server"),
+          std::pair("kubernetes.local-storage", "local-storage")}) {
+        if (!config.boolean(key)) {
+            names.emplace_back(name);
+        }
+    }
+    return names;
+}
+
 void put_server(std::string& yaml, const NodeConfig& config, const K3sNode& node) {
     put(yaml, "advertise-address", node.address);
     std::vector<std::string> names{node.name, node.address};
@@ -57,7 +70,10 @@ void put_server(std::string& yaml, const NodeConfig& config, const K3sNode& node
         names.push_back(node.outside);
     }
     put_list(yaml, "tls-san", names);
-    put_list(yaml, "disable", {"traefik", "servicelb", "local-storage"});
+    put_list(yaml, "disable", disabled(config));
+    if (!config.boolean("kubernetes.network-policy")) {
+        put(yaml, "disable-network-policy", "true");
+    }
     put(yaml, "cluster-cidr", config.text("kubernetes.pod-range"));
     put(yaml, "service-cidr", config.text("kubernetes.service-range"));
     put(yaml, "cluster-dns", config.text("kubernetes.dns-address"));

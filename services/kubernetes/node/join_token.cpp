@@ -21,6 +21,24 @@ std::string letters_of(const mesh::Secret& key, std::size_t count) {
     return text;
 }
 
+/// A line for the secret in force and, while that changes, one for the one before; nothing where there is no mesh.
+template <typename Made>
+Result<std::string> line_for_each_secret(const NodeConfig& config, const std::string& mesh_folder, Made made) {
+    if (config.text("mesh.cluster").empty()) {
+        return std::string();
+    }
+    const auto secret = mesh::ClusterSecret::parse(config.text("mesh.secret"));
+    if (!secret) {
+        return with_context("mesh.secret", secret.error());
+    }
+    const auto in_force = mesh::choose_secret(mesh_folder, *secret);
+    std::string lines = concat(made(in_force.secret), "\n");
+    if (in_force.previous) {
+        append(lines, made(*in_force.previous), "\n");
+    }
+    return lines;
+}
+
 }  // namespace
 
 std::string join_token(const mesh::Secret& secret) {
@@ -30,19 +48,13 @@ std::string join_token(const mesh::Secret& secret) {
 }
 
 Result<std::string> join_tokens(const NodeConfig& config, const std::string& mesh_folder) {
-    if (config.text("mesh.cluster").empty()) {
-        return std::string();
-    }
-    const auto secret = mesh::ClusterSecret::parse(config.text("mesh.secret"));
-    if (!secret) {
-        return with_context("mesh.secret", secret.error());
-    }
-    const auto in_force = mesh::choose_secret(mesh_folder, *secret);
-    std::string lines = concat(join_token(in_force.secret), "\n");
-    if (in_force.previous) {
-        append(lines, join_token(*in_force.previous), "\n");
-    }
-    return lines;
+    return line_for_each_secret(config, mesh_folder, join_token);
+}
+
+Result<std::string> server_keys(const NodeConfig& config, const std::string& mesh_folder) {
+    return line_for_each_secret(config, mesh_folder, [](const mesh::Secret& secret) {
+        return mesh::base64_text(mesh::derive_key(secret, "thole kubernetes servers").bytes());
+    });
 }
 
 }  // namespace thole::kubernetes

@@ -16,4 +16,7 @@ std::string join_token(const mesh::Secret& secret);
 /// node is in no mesh: nobody joins it.
 Result<std::string> join_tokens(const NodeConfig& config, const std::string& mesh_folder);
 
+/// The file of keys by which servers with etcd hand each other the cluster's authorities, lines as above.
+Result<std::string> server_keys(const NodeConfig& config, const std::string& mesh_folder);
+
 }  // namespace thole::kubernetes

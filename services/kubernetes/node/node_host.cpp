@@ -10,6 +10,7 @@
 #include "config/kubernetes_keys.hpp"
 #include "control/client.hpp"
 #include "control/mesh_client.hpp"
+#include "datastore.hpp"
 #include "firewall.hpp"
 #include "join_token.hpp"
 #include "os/file.hpp"
@@ -26,6 +27,7 @@ namespace {
 
 constexpr const char* kRunFolder = "/run/kubernetes";
 constexpr const char* kTokens = "/run/kubernetes/token";
+constexpr const char* kServerKeys = "/run/kubernetes/servers-key";
 constexpr const char* kTemplate = "/run/kubernetes/cni.template";
 constexpr const char* kRules = "/run/kubernetes/masquerade.nft";
 constexpr const char* kCniFolder = "/etc/cni/net.d";
@@ -35,6 +37,8 @@ constexpr const char* kNodeFolder = "/run/thole";
 constexpr const char* kEnvironment = "/run/thole/kubernetes.env";
 constexpr const char* kAnnounce = "/run/thole/announce";
 constexpr const char* kMeshFolder = "/var/lib/thole/mesh";
+constexpr const char* kEtcdMember = "/var/lib/etcd/member";
+constexpr const char* kLeft = "/var/lib/thole/kubernetes-left";
 constexpr const char* kMeshMtu = "/sys/class/net/wg0/mtu";
 
 /// True where the file had to be written.
@@ -62,10 +66,12 @@ Status make_folders() {
     return make_directories(kCniFolder);
 }
 
-/// As node.env, but for the address: Kubernetes' programs talk within the mesh.
-Status write_environment(const std::string& address) {
-    const std::string text =
-        concat("NODE_NAME=", host_name(), "\nNODE_ADDRESS=", address, "\nOUTSIDE_ADDRESS=", node_address(), "\n");
+/// As node.env, but for the addresses: Kubernetes' programs talk within the mesh. NODE_ADDRESSES has one of each family
+/// that pods have, the kubelet's --node-ip; and where a server keeps its objects.
+Status write_environment(const NodeConfig& config, const NodeAddresses& own) {
+    const std::string text = concat("NODE_NAME=", host_name(), "\nNODE_ADDRESS=", own.ipv4,
+                                    "\nNODE_ADDRESSES=", own.ipv4, own.ipv6.empty() ? "" : ",", own.ipv6,
+                                    "\nOUTSIDE_ADDRESS=", node_address(), "\n", datastore_environment(config));
     return without_value(replace_where_different(kEnvironment, text, 0644));
 }
 
@@ -112,17 +118,20 @@ Status NodeHost::prepare() {
         }
         balancer_ = std::move(*balancer);
     }
-    std::string own = address();
-    if (own.empty()) {
+    NodeAddresses own = addresses();
+    if (own.ipv4.empty()) {
         say(in_mesh_ ? "waiting for the node's address in the mesh" : "waiting for the node's address");
     }
-    for (constexpr unsigned kPause = 100'000; own.empty(); own = address()) {  // microseconds
+    for (constexpr unsigned kPause = 100'000; own.ipv4.empty(); own = addresses()) {  // microseconds
         ::usleep(kPause);
     }
-    if (auto written = write_environment(own); !written) {
+    if (auto written = write_environment(config_, own); !written) {
         return written;
     }
     if (auto written = write_network(); !written) {
+        return written;
+    }
+    if (auto written = write_server_keys(); !written) {
         return written;
     }
     if (auto written = write_tokens(); !written) {
@@ -136,13 +145,17 @@ Status NodeHost::prepare() {
     return {};
 }
 
-/// In a mesh the address there, else the one of the node's network; empty where it has none yet.
-std::string NodeHost::address() const {
+/// In a mesh the addresses there, else the one of the node's network; empty where it has none yet.
+NodeAddresses NodeHost::addresses() const {
     if (!in_mesh_) {
-        return node_address();
+        return {node_address(), {}};
     }
     const auto info = ask_mesh("info");
-    return info ? std::string(info_value(*info, "ipv4")) : std::string();
+    if (!info) {
+        return {};
+    }
+    return {std::string(info_value(*info, "ipv4")),
+            has_ipv6_pods(config_) ? std::string(info_value(*info, "ipv6")) : std::string()};
 }
 
 Status NodeHost::write_network() {
@@ -154,6 +167,14 @@ Status NodeHost::write_network() {
         return std::unexpected(written.error());
     }
     return apply_rules(kRules, masquerade_rules(config_), "hide pods behind the node for the world outside");
+}
+
+Status NodeHost::write_server_keys() const {
+    if (!has_etcd(config_)) {
+        return {};
+    }
+    const auto keys = server_keys(config_, kMeshFolder);
+    return keys ? without_value(replace_where_different(kServerKeys, *keys, 0600)) : std::unexpected(keys.error());
 }
 
 Status NodeHost::write_tokens() {
@@ -173,14 +194,18 @@ Status NodeHost::write_tokens() {
     return asked ? Status() : Status(std::unexpected(asked.error()));
 }
 
-/// What the mesh tells the other nodes: that this is a server, and the range that the cluster gave to its pods.
+/// What the mesh tells the other nodes: that this is a server, that its disk has a member of the data store, and the
+/// range that the cluster gave to its pods.
 Status NodeHost::announce() const {
     if (!in_mesh_) {
         return {};
     }
     std::string text;
-    if (server_) {
+    if (server_ && !path_exists(kLeft)) {
         append(text, "role ", kServerRole, "\n");
+    }
+    if (has_etcd(config_) && path_exists(kEtcdMember)) {
+        append(text, "role ", kMemberRole, "\n");
     }
     if (const auto cni = read_file(kClusterCni)) {
         for (const std::string& range : ranges_in(*cni)) {
@@ -212,10 +237,11 @@ void NodeHost::say_once(const Status& done) {
 
 void NodeHost::refresh() {
     say_once(watch());
-    const std::string own = address();
-    if (!own.empty()) {
-        say_once(write_environment(own));
+    const NodeAddresses own = addresses();
+    if (!own.ipv4.empty()) {
+        say_once(write_environment(config_, own));
     }
+    say_once(write_server_keys());
     say_once(write_tokens());
     say_once(announce());
     use_servers();

@@ -12,6 +12,12 @@
 
 namespace thole::kubernetes {
 
+/// Of this node; empty where it has none, or pods have none of the family.
+struct NodeAddresses {
+    std::string ipv4;
+    std::string ipv6;
+};
+
 class NodeHost : private EventSource {
    public:
     static Result<std::unique_ptr<NodeHost>> make(NodeConfig config);
@@ -38,12 +44,13 @@ class NodeHost : private EventSource {
     void on_events(std::uint32_t events) override;
     Status watch();
     Status write_network();
+    [[nodiscard]] Status write_server_keys() const;
     Status write_tokens();
     [[nodiscard]] Status announce() const;
     void use_servers();
     void refresh();
     void say_once(const Status& done);
-    [[nodiscard]] std::string address() const;
+    [[nodiscard]] NodeAddresses addresses() const;
 
     NodeConfig config_;
     EventLoop loop_;

@@ -11,6 +11,9 @@ namespace thole::kubernetes {
 /// What a server announces itself as.
 inline constexpr std::string_view kServerRole = "kubernetes-server";
 
+/// The same for one whose disk has a member of the data store (etcd); ../etcd/node.go reads it.
+inline constexpr std::string_view kMemberRole = "kubernetes-etcd";
+
 /// What the mesh writes of its members, this node included: a line each.
 inline constexpr const char* kMeshNodes = "/run/thole/mesh-nodes";
 

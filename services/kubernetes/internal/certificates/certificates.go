@@ -26,6 +26,9 @@ import (
 // The API server's built-in rules bind this name to what a kube-proxy needs.
 const proxyUser = "system:kube-proxy"
 
+// Where a server's member of the data store lies, when that is etcd.
+const memberFolder = "/var/lib/etcd/member"
+
 // Main is the program kubernetes-certificates.
 func Main(arguments []string) int {
 	var options cluster.Options
@@ -44,6 +47,9 @@ func ensure(options *cluster.Options) error {
 	if err := options.Check(); err != nil {
 		return err
 	}
+	if err := checkDatastore(options.Datastore, memberFolder); err != nil {
+		return err
+	}
 	wanted, err := wantedBy(options)
 	if err != nil {
 		return err
@@ -57,7 +63,7 @@ func ensure(options *cluster.Options) error {
 		fmt.Printf("first boot: making certificates in %s\n", options.Directory)
 	case errors.Is(reason, pki.ErrBroken):
 		return fmt.Errorf("%s: %w; put the files back from a copy, or remove the directory and the data store's "+
-			"(/var/lib/kine) to start a new cluster", options.Directory, reason)
+			"(/var/lib/kine, /var/lib/etcd) to start a new cluster", options.Directory, reason)
 	default:
 		fmt.Printf("making new certificates from the same authority in %s: %v\n", options.Directory, reason)
 	}
@@ -74,8 +80,22 @@ func wantedBy(options *cluster.Options) (pki.Wanted, error) {
 	if options.AlsoAddress != "" {
 		node = append(node, options.AlsoAddress)
 	}
-	server := []string{"127.0.0.1", "localhost", service.String(), "kubernetes.default.svc." + options.Domain}
-	return pki.Wanted{NodeName: options.NodeName, ServerNames: append(server, node...)}, nil
+	server := []string{"127.0.0.1", "localhost", service.String(), "kubernetes.default.svc." + options.Domain, cluster.MetricsServer}
+	wanted := pki.Wanted{NodeName: options.NodeName, ServerNames: append(server, node...)}
+	if options.Datastore == cluster.Etcd {
+		wanted.MemberNames = []string{options.NodeName, address, "127.0.0.1", "localhost"}
+	}
+	return wanted, nil
+}
+
+// checkDatastore refuses a server whose objects are in etcd already, and which would show an empty cluster in sqlite. The
+// other way round it is refused before (etcd authorities).
+func checkDatastore(chosen, folder string) error {
+	if _, err := os.Stat(folder); err != nil || chosen == cluster.Etcd {
+		return nil
+	}
+	return fmt.Errorf("this server has a cluster in etcd (%s), which does not become one in sqlite: set "+
+		"kubernetes.datastore = etcd again, or begin with an empty disk", folder)
 }
 
 // fill makes in `directory` whatever is not there, by kubeadm's phases "certs all" and "kubeconfig all".
@@ -85,6 +105,9 @@ func fill(options *cluster.Options, directory string) error {
 		return err
 	}
 	if err := certs.CreatePKIAssets(configuration); err != nil {
+		return err
+	}
+	if err := ensureEncryption(directory); err != nil {
 		return err
 	}
 	// The node's own components reach their API server on loopback, whatever becomes of the node's address.
@@ -97,18 +120,30 @@ func fill(options *cluster.Options, directory string) error {
 			return err
 		}
 	}
-	return proxyKubeconfig(filepath.Join(directory, "kube-proxy.conf"), configuration)
+	for name, user := range ownUsers {
+		if err := ownKubeconfig(filepath.Join(directory, name), user, configuration); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// proxyKubeconfig writes kube-proxy's file; kubeadm itself gives kube-proxy a pod's token instead.
-func proxyKubeconfig(path string, configuration *kubeadm.InitConfiguration) error {
+// ownUsers: those programs that kubeadm runs in pods, with a pod's token, and that are units here.
+var ownUsers = map[string]string{
+	"kube-proxy.conf":             proxyUser,
+	"metrics-server.conf":         "thole:metrics-server",
+	"local-path-provisioner.conf": "thole:local-path-provisioner",
+}
+
+// ownKubeconfig writes such a program's file.
+func ownKubeconfig(path, user string, configuration *kubeadm.InitConfiguration) error {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
 	notAfter := kubeadmutil.StartTimeUTC().Add(constants.CertificateValidityPeriod)
-	if err := kubeconfig.WriteKubeConfigWithClientCert(file, configuration, proxyUser, nil, notAfter); err != nil {
+	if err := kubeconfig.WriteKubeConfigWithClientCert(file, configuration, user, nil, notAfter); err != nil {
 		return err
 	}
 	return file.Close()

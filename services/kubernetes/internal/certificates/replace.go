@@ -51,7 +51,7 @@ func replace(directory string, fill func(string) error) error {
 // copyKept copies all but the certificates and kubeconfigs that are to be made anew.
 func copyKept(from, to string) error {
 	renewed := map[string]bool{}
-	for _, name := range pki.Pairs {
+	for _, name := range pki.Pairs() {
 		renewed[name+".crt"], renewed[name+".key"] = true, true
 	}
 	for _, name := range pki.Kubeconfigs {

@@ -37,6 +37,16 @@ func init() {
 		"leave":      {"[--timeout 5m]", "drain, take the node out of its cluster, and forget it", leaveVerb},
 		"kubeconfig": {"[--read-only] [--server HOST]", "print a kubeconfig (on a server)", kubeconfigVerb},
 		"health":     {"[--json]", "the cluster as a table; exit status 0 or 1", healthVerb},
+		"in-job":     {"[--timeout 15m] [--keep] COMMAND...", "a cluster inside this SLURM job, for as long as the command runs", inJobVerb},
+		"snapshot":   {"[FILE]", "save the cluster's data store (on a server with etcd)", datastoreVerb("snapshot")},
+		"snapshots":  {"[--json]", "list what was saved on this server", datastoreVerb("snapshots")},
+		"restore":    {"FILE", "begin the data store anew with what was saved", datastoreVerb("restore")},
+		"rejoin":     {"", "after a restore on another server: take its data", datastoreVerb("rejoin")},
+		// The job's tasks, and their children.
+		"in-job-node":   {"", "", inJobNodeVerb},
+		"in-job-inside": {"", "", inJobInsideVerb},
+		// For `thole boot-good`, not for people.
+		"ready": {"", "", readyVerb},
 		// For the unit kubernetes-shutdown, not for people.
 		"returned":  {"", "", returnedVerb},
 		"shut-down": {"--timeout TIME", "", shutDownVerb},

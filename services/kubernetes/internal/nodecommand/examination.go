@@ -6,7 +6,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -22,9 +21,6 @@ import (
 )
 
 const (
-	dataStore = "/var/lib/kine/state.db"
-	// A data store that grows beyond it slows every write down.
-	storeLimit = 2 << 30
 	// Certificates are renewed long before: at boot, or by the kubelet itself.
 	soon      = 14 * 24 * time.Hour
 	tryPeriod = 3 * time.Second
@@ -43,7 +39,7 @@ func (e *examination) all() []finding {
 	findings := e.components()
 	findings = append(findings, e.certificates()...)
 	if e.node.server {
-		findings = append(findings, store())
+		findings = append(findings, store()...)
 	}
 	findings = append(findings, e.nodes()...)
 	return append(findings, e.network()...)
@@ -103,7 +99,7 @@ func (e *examination) certificates() []finding {
 	var first time.Time
 	var bad []string
 	for _, pattern := range []string{
-		directory + "/pki/*.crt", directory + "/*.conf", "/var/lib/kubelet/pki/*-current.pem",
+		directory + "/pki/*.crt", directory + "/pki/etcd/*.crt", directory + "/*.conf", "/var/lib/kubelet/pki/*-current.pem",
 	} {
 		paths, _ := filepath.Glob(pattern)
 		for _, path := range paths {
@@ -157,20 +153,6 @@ func endOf(path string) (time.Time, error) {
 		return certificate.NotAfter, nil
 	}
 	return time.Time{}, errNoCertificate
-}
-
-func store() finding {
-	info, err := os.Stat(dataStore)
-	if errors.Is(err, fs.ErrNotExist) {
-		return finding{What: "data store", Detail: dataStore + " is not there"}
-	}
-	if err == nil && info.Size() > storeLimit {
-		err = fmt.Errorf("%d MiB are more than the %d that it works well with", info.Size()>>20, int64(storeLimit)>>20)
-	}
-	if err != nil {
-		return result("data store", err, "")
-	}
-	return finding{What: "data store", OK: true, Detail: fmt.Sprintf("%d KiB", info.Size()>>10)}
 }
 
 // nodes has a line for each: Ready, and under no pressure.

@@ -24,7 +24,8 @@ func leaveVerb(node *local, arguments []string) error {
 	if err := parse(set, arguments); err != nil {
 		return err
 	}
-	if node.server {
+	several := hasEtcd()
+	if node.server && !several {
 		return errors.New("this node is the cluster's server: without it there is no cluster to leave. To end the " +
 			"cluster, make all of its nodes anew with empty disks")
 	}
@@ -32,15 +33,29 @@ func leaveVerb(node *local, arguments []string) error {
 		// Whoever leaves a cluster that is gone must get away, too.
 		fmt.Fprintf(os.Stderr, "the cluster does not know of it: %v\nremove the node there: kubectl delete node %s\n", err, node.name)
 	}
+	if several {
+		if err := leaveDatastore(); err != nil {
+			return fmt.Errorf("take this server out of the data store: %w", err)
+		}
+	}
 	if err := os.WriteFile(leftMark, nil, 0o600); err != nil {
 		return err
 	}
-	if err := ask("stop", "kubelet", "kube-proxy", "kubernetes-join", "containerd"); err != nil {
+	units, paths := []string{"kubelet", "kube-proxy", "kubernetes-join", "containerd"}, memberships
+	if several {
+		units, paths = append(serverUnits, units...), append(serverMemberships, paths...)
+	}
+	if err := ask("stop", units...); err != nil {
 		return err
 	}
-	for _, path := range memberships {
+	for _, path := range paths {
 		if err := os.RemoveAll(path); err != nil {
 			return fmt.Errorf("forget the cluster: %w", err)
+		}
+	}
+	if several {
+		if err := os.WriteFile(storeChanged, nil, 0o644); err != nil {
+			return fmt.Errorf("tell the mesh that this node is no server any more: %w", err)
 		}
 	}
 	fmt.Println("this node has left; `thole kubernetes join` brings it back")
@@ -74,7 +89,11 @@ func joinVerb(node *local, arguments []string) error {
 		if err := os.Remove(leftMark); err != nil {
 			return err
 		}
-		return ask("start", "kubelet", "kube-proxy")
+		units := []string{"kubelet", "kube-proxy"}
+		if hasEtcd() {
+			units = append(units, serverUnits...)
+		}
+		return ask("start", units...)
 	}
 	client, err := node.client()
 	if err != nil {
@@ -86,7 +105,8 @@ func joinVerb(node *local, arguments []string) error {
 }
 
 // ask has PID 1 change units.
-func ask(words ...string) error {
+func ask(word string, units ...string) error {
+	words := append([]string{word}, units...)
 	done, err := exec.Command("/usr/bin/thole", words...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("thole %s: %s", words[0], done)

@@ -21,16 +21,27 @@ import (
 const RenewBefore = 120 * 24 * time.Hour
 
 // Authorities are made once, for ten years, and kept: everything else is signed by them.
-var Authorities = []string{"pki/ca.crt", "pki/front-proxy-ca.crt"}
+var authorities = []string{
+	"pki/ca.crt", "pki/front-proxy-ca.crt", "pki/ca.key", "pki/front-proxy-ca.key", "pki/sa.key", "pki/sa.pub",
+}
 
-var authorityKeys = []string{"pki/ca.key", "pki/front-proxy-ca.key", "pki/sa.key", "pki/sa.pub"}
+// Encryption has the key with which Secrets are encrypted in the data store.
+const Encryption = "pki/encryption.yaml"
 
-// Pairs are the certificates that the authorities sign, without their ".crt" and ".key".
-var Pairs = []string{"pki/apiserver", "pki/apiserver-kubelet-client", "pki/front-proxy-client"}
+// The authority of a data store that is on several servers.
+var etcdAuthority = []string{"pki/etcd/ca.crt", "pki/etcd/ca.key"}
+
+var pairs = []string{"pki/apiserver", "pki/apiserver-kubelet-client", "pki/front-proxy-client"}
+
+var etcdPairs = []string{"pki/etcd/server", "pki/etcd/peer", "pki/etcd/healthcheck-client", "pki/apiserver-etcd-client"}
+
+// Pairs are the certificates that the authorities sign, without their ".crt" and ".key", on any server.
+func Pairs() []string { return append(append([]string{}, pairs...), etcdPairs...) }
 
 // Kubeconfigs hold a client's certificate each.
 var Kubeconfigs = []string{
 	"admin.conf", "super-admin.conf", "kubelet.conf", "controller-manager.conf", "scheduler.conf", "kube-proxy.conf",
+	"metrics-server.conf", "local-path-provisioner.conf",
 }
 
 // ErrMissing: there is no directory, or nothing in it; everything is to be made.
@@ -44,7 +55,11 @@ type Wanted struct {
 	NodeName string
 	// Names and addresses that the API server is reached by.
 	ServerNames []string
+	// Names and addresses that its member of the data store is reached by; empty where that is sqlite.
+	MemberNames []string
 }
+
+func (w Wanted) withEtcd() bool { return len(w.MemberNames) > 0 }
 
 // Check gives nil where all is well, ErrMissing where nothing is there, ErrBroken where the authorities are lost,
 // and otherwise the reason why certificates have to be made anew from the authorities.
@@ -56,7 +71,11 @@ func Check(directory string, wanted Wanted, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range append(append([]string{}, Authorities...), authorityKeys...) {
+	signers, signed := authorities, pairs
+	if wanted.withEtcd() {
+		signers, signed = append(append([]string{}, signers...), etcdAuthority...), Pairs()
+	}
+	for _, name := range signers {
 		info, err := os.Stat(filepath.Join(directory, name))
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrBroken, err)
@@ -65,7 +84,12 @@ func Check(directory string, wanted Wanted, now time.Time) error {
 			return fmt.Errorf("%w: %s/%s is empty", ErrBroken, directory, name)
 		}
 	}
-	for _, name := range Pairs {
+	if info, err := os.Stat(filepath.Join(directory, Encryption)); err != nil {
+		return fmt.Errorf("there is no key for Secrets yet: %w", err)
+	} else if info.Size() == 0 {
+		return fmt.Errorf("%w: %s/%s is empty", ErrBroken, directory, Encryption)
+	}
+	for _, name := range signed {
 		if err := checkPair(directory, name, wanted, now); err != nil {
 			return err
 		}
@@ -90,7 +114,11 @@ func checkPair(directory, name string, wanted Wanted, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("%s.crt: %w", name, err)
 	}
-	names := map[string][]string{"pki/apiserver": wanted.ServerNames}
+	names := map[string][]string{
+		"pki/apiserver":   wanted.ServerNames,
+		"pki/etcd/server": wanted.MemberNames,
+		"pki/etcd/peer":   wanted.MemberNames,
+	}
 	for _, host := range names[name] {
 		if err := certificate.VerifyHostname(host); err != nil {
 			return fmt.Errorf("%s.crt is not for %s", name, host)
