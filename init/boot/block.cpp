@@ -168,4 +168,19 @@ Result<Content> read_content(const BlockDevice& device) {
     return describe_content(start, end, device.size);
 }
 
+std::vector<BlockDevice> devices_with_content() {
+    const auto mountinfo = read_file("/proc/self/mountinfo");
+    auto devices = list_block_devices("/sys", mountinfo ? root_device("/sys", *mountinfo) : "");
+    for (BlockDevice& device : devices) {
+        if (device.root || device.partitioned) {
+            continue;
+        }
+        auto content = read_content(device);
+        device.content = content
+                             ? std::move(*content)
+                             : Content{ContentKind::foreign, concat("(", content.error().message, ")"), 0, false, 0};
+    }
+    return devices;
+}
+
 }  // namespace thole

@@ -29,6 +29,10 @@ std::vector<BlockDevice> list_block_devices(const std::string& sys, const std::s
 /// The same, with CD drives and read-only devices: what a person can bring a configuration on.
 std::vector<BlockDevice> list_readable_devices(const std::string& sys, const std::string& root_name);
 
+/// This machine's list_block_devices() with what lies on those that can be written: a device that cannot be read counts
+/// as foreign. Disks with partitions, and the one that holds "/", are not looked into.
+std::vector<BlockDevice> devices_with_content();
+
 /// The name of the device that holds "/", from `mountinfo`'s text: "vda1"; empty where it is not on a block device.
 /// Below a device-mapper target it is the device under it.
 std::string root_device(const std::string& sys, const std::string& mountinfo);

@@ -7,12 +7,16 @@
 #include "base/text.hpp"
 #include "boot/cgroups.hpp"
 #include "boot/config_disk.hpp"
+#include "boot/config_url.hpp"
 #include "boot/container.hpp"
 #include "boot/data_disk.hpp"
+#include "boot/data_version.hpp"
 #include "boot/devices.hpp"
 #include "boot/identity.hpp"
 #include "boot/kernel_settings.hpp"
+#include "boot/live_root.hpp"
 #include "boot/mounts.hpp"
+#include "boot/root.hpp"
 #include "boot/skeleton.hpp"
 #include "config/render.hpp"
 #include "config/sources.hpp"
@@ -26,6 +30,7 @@ namespace {
 
 constexpr const char* kTemplates = "/usr/lib/thole/templates/etc";
 constexpr const char* kSkeleton = "/usr/share/thole/var";
+constexpr const char* kDataVersion = "/var/lib/thole/data-format";
 constexpr const char* kMachineId = "/var/lib/thole/machine-id";
 
 std::vector<const char*> environment_variables() {
@@ -100,20 +105,38 @@ Result<Prepared> prepare_machine(Console& console) {
     return Prepared{*kmsg, *has_cgroups};
 }
 
-/// /etc and /var. In a container both belong to it already.
-Status prepare_storage(Console& console, bool in_container) {
+/// What media and the network say about this machine, to where read_config() finds it.
+Status take_configuration(Console& console) {
+    if (auto taken = take_config_media(console); !taken) {
+        return taken;
+    }
+    const auto place = wanted_config_url();
+    if (!place || !*place) {
+        return place ? Status() : std::unexpected(place.error());
+    }
+    const auto known = read_config(false);
+    return known ? take_config_url(console, **place, *known) : std::unexpected(known.error());
+}
+
+/// /etc and /var. In a container both belong to it already. `config` is what can be read before the disk.
+Status prepare_storage(Console& console, const NodeConfig& config, bool in_container) {
     if (!in_container) {
         if (auto mounted = mount_etc(); !mounted) {
             return mounted;
         }
-        if (auto mounted = mount_data_disk(console, "/var"); !mounted) {
+        const bool in_memory = config.text("node.data") == "memory";
+        if (auto mounted = in_memory ? mount_data_in_memory(console, "/var") : mount_data_disk(console, "/var");
+            !mounted) {
             return mounted;
         }
     }
-    if (auto filled = fill_from_skeleton(kSkeleton, "/var"); !filled) {
-        return filled;
+    if (auto made = make_directories("/var/lib/thole/units"); !made) {
+        return made;
     }
-    return make_directories("/var/lib/thole");
+    if (auto known = check_data_version(kDataVersion); !known) {
+        return known;
+    }
+    return fill_from_skeleton(kSkeleton, "/var");
 }
 
 Status take_identity(Console& console, Booted& booted) {
@@ -149,25 +172,36 @@ Status configure_node(Console& console, const Booted& booted) {
 }  // namespace
 
 Result<Booted> boot(Console& console) {
+    if (auto entered = enter_live_root(console); !entered) {
+        return std::unexpected(entered.error());
+    }
     const auto prepared = prepare_machine(console);
     if (!prepared) {
         return std::unexpected(prepared.error());
     }
     const bool in_container = runs_in_container();
-    if (auto taken = in_container ? Status() : take_config_disk(console); !taken) {
+    if (auto taken = in_container ? Status() : take_configuration(console); !taken) {
         return std::unexpected(taken.error());
     }
     // Read before the disk is touched, so that a mistake in it changes nothing there; then again with the disk's own
     // part.
-    if (auto config = read_config(in_container); !config) {
-        return std::unexpected(config.error());
+    const auto early = read_config(in_container);
+    if (!early) {
+        return std::unexpected(early.error());
     }
-    if (auto stored = prepare_storage(console, in_container); !stored) {
+    if (auto rooted = in_container ? Status() : change_root(console, *early); !rooted) {
+        return std::unexpected(rooted.error());
+    }
+    if (auto stored = prepare_storage(console, *early, in_container); !stored) {
         return std::unexpected(stored.error());
     }
     auto config = read_config(in_container);
     if (!config) {
         return std::unexpected(config.error());
+    }
+    if (const std::string_view root = config->text("node.root"); !in_container && root != root_kind()) {
+        console.line(
+            concat("root     node.root = ", root, " on the data disk comes too late: the root was chosen before"));
     }
     Booted booted{std::move(*config), {}, {}, in_container, prepared->kmsg, prepared->has_cgroups};
     if (auto known = take_identity(console, booted); !known) {

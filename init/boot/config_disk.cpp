@@ -1,13 +1,7 @@
 #include "boot/config_disk.hpp"
 
-#include <fcntl.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <vector>
-
 #include "base/text.hpp"
+#include "boot/config_medium.hpp"
 #include "config/sources.hpp"
 #include "os/file.hpp"
 
@@ -15,132 +9,101 @@ namespace thole {
 
 namespace {
 
-constexpr const char* kMountPoint = "/run/thole/config-disk";
+constexpr std::string_view kSeedLabel = "cidata";
 
-/// The text at a place, without what fills it up.
-std::string label_at(std::string_view start, std::size_t offset, std::size_t size) {
-    if (start.size() < offset + size) {
-        return {};
-    }
-    const auto field = start.substr(offset, size);
-    return std::string(trim(field.substr(0, field.find('\0'))));
-}
-
-bool has(std::string_view start, std::size_t offset, std::string_view bytes) {
-    return start.size() >= offset && start.substr(offset).starts_with(bytes);
-}
-
-struct ConfigDisk {
-    BlockDevice device;
-    std::string_view type;
-};
-
-std::vector<ConfigDisk> find_config_disks() {
-    const auto mountinfo = read_file("/proc/self/mountinfo");
-    std::vector<ConfigDisk> found;
-    for (BlockDevice& device : list_readable_devices("/sys", mountinfo ? root_device("/sys", *mountinfo) : "")) {
-        // A stick with an ISO image has that image's label and its partitions as well.
-        const auto start = device.root ? Result<std::string>(std::string()) : read_start(device, kLabelProbe);
-        if (!start) {
-            continue;  // a drive without a disk in it
+/// None, or one: of two nobody can say which is this node's.
+Result<const ConfigMedium*> one_at_most(const std::vector<ConfigMedium>& media, std::string_view label) {
+    const ConfigMedium* found = nullptr;
+    for (const ConfigMedium& medium : media) {
+        if (!medium.has_label(label)) {
+            continue;
         }
-        const FileSystem system = identify_file_system(*start);
-        const bool by_name = device.partition && is_config_label(device.label);
-        if (by_name || (!device.partitioned && is_config_label(system.label))) {
-            found.push_back({std::move(device), system.type});
+        if (found != nullptr) {
+            return failure(concat(found->device.path(), " and ", medium.device.path(), " both have the label ", label,
+                                  ". Nothing was changed. Remove the one that belongs to another node."));
         }
+        found = &medium;
     }
     return found;
 }
 
-/// The file itself, and no link to another or to a device.
-Result<std::string> read_plain_file(const std::string& path) {
-    const auto file = open_file(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-    if (!file) {
-        return std::unexpected(file.error());
+Status keep(std::string_view place, std::string_view text) { return replace_file(std::string(place), text, 0600); }
+
+Status take_config_disk(Console& console, const std::vector<ConfigMedium>& media) {
+    const auto medium = one_at_most(media, kConfigLabel);
+    if (!medium || *medium == nullptr) {
+        return medium ? Status() : std::unexpected(medium.error());
     }
-    struct stat information{};
-    if (::fstat(file->get(), &information) != 0 || !S_ISREG(information.st_mode)) {
-        return failure(concat(path, " is no plain file"));
+    const std::string path = (*medium)->device.path();
+    const auto taken = with_medium(**medium, [](const auto& read) {
+        const auto text = read("node.ini");
+        return text ? keep(kConfigDiskCopy, *text) : Status(std::unexpected(text.error()));
+    });
+    if (!taken) {
+        return failure(concat("The config disk ", path, " cannot be read, and nothing was changed: ",
+                              taken.error().message, ". It needs a file node.ini at its root."));
     }
-    return read_file(path);
+    console.line(concat("config   node.ini of the config disk ", path));
+    return {};
 }
 
-Result<std::string> read_config(const ConfigDisk& disk) {
-    const std::string path = disk.device.path();
-    if (disk.type.empty()) {
-        return failure("it has no file system that a config disk can have: vfat, iso9660 or ext4");
+Status take_seed(Console& console, const std::vector<ConfigMedium>& media) {
+    const auto medium = one_at_most(media, kSeedLabel);
+    if (!medium || *medium == nullptr) {
+        return medium ? Status() : std::unexpected(medium.error());
     }
-    if (auto made = make_directories(kMountPoint, 0700); !made) {
-        return std::unexpected(made.error());
+    const std::string path = (*medium)->device.path();
+    std::string user_data;
+    std::string name;
+    const auto taken = with_medium(**medium, [&](const auto& read) {
+        user_data = read("user-data").value_or("");
+        name = seed_name(read("meta-data").value_or(""));
+        return Status();
+    });
+    if (!taken) {
+        return failure(concat("The seed ", path, " cannot be read, and nothing was changed: ", taken.error().message));
     }
-    const std::string type(disk.type);
-    // An ext4 journal would be replayed, and that writes.
-    const char* const options = type == "ext4" ? "noload" : nullptr;
-    constexpr unsigned long kFlags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
-    if (::mount(path.c_str(), kMountPoint, type.c_str(), kFlags, options) != 0) {
-        return system_error("mount", path);
+    const bool ours = is_node_ini(user_data);
+    console.line(concat("config   ", ours ? "user-data" : "no node.ini in the user-data", " of the seed ", path,
+                        name.empty() ? "" : ", its name ", name));
+    if (auto kept = ours ? keep(kSeedCopy, user_data) : Status(); !kept) {
+        return kept;
     }
-    auto text = read_plain_file(concat(kMountPoint, "/node.ini"));
-    ::umount2(kMountPoint, MNT_DETACH);
-    ::rmdir(kMountPoint);
-    return text;
+    return name.empty() ? Status() : keep(kSeedNameCopy, concat("[node]\nname = ", name, "\n"));
 }
 
 }  // namespace
 
-FileSystem identify_file_system(std::string_view start) {
-    constexpr std::size_t kSuperblock = 1024;    // of ext4; kernel: Documentation/filesystems/ext4/super.rst
-    constexpr std::size_t kDescriptor = 0x8000;  // ECMA-119, 8.4: the primary volume descriptor
-    if (has(start, kSuperblock + 0x38, "\x53\xEF")) {
-        return {"ext4", label_at(start, kSuperblock + 0x78, 16)};
+bool is_node_ini(std::string_view user_data) {
+    for (const auto line : split(user_data, '\n')) {
+        const auto text = trim(line);
+        if (!text.empty() && !text.starts_with('#') && !text.starts_with(';')) {
+            return text.starts_with('[');
+        }
     }
-    if (has(start, kDescriptor + 1, "CD001")) {
-        return {"iso9660", label_at(start, kDescriptor + 40, 32)};
-    }
-    // Microsoft's FAT specification, section 3.
-    if (has(start, 0x52, "FAT32")) {
-        return {"vfat", label_at(start, 0x47, 11)};
-    }
-    if (has(start, 0x36, "FAT1")) {
-        return {"vfat", label_at(start, 0x2B, 11)};
+    return false;
+}
+
+std::string seed_name(std::string_view meta_data) {
+    constexpr std::string_view kName = "local-hostname:";
+    for (const auto line : split(meta_data, '\n')) {
+        if (line.starts_with(kName)) {
+            auto name = trim(line.substr(kName.size()));
+            if (name.size() > 1 && (name.front() == '"' || name.front() == '\'') && name.back() == name.front()) {
+                name = name.substr(1, name.size() - 2);
+            }
+            return std::string(name.substr(0, name.find('.')));
+        }
     }
     return {};
 }
 
-bool is_config_label(std::string_view label) {
-    const auto plain = [](std::string_view text) {
-        std::string letters;
-        for (const char letter : text) {
-            if (letter >= 'A' && letter <= 'Z') {
-                letters += static_cast<char>(letter - 'A' + 'a');
-            } else if (letter != '-') {
-                letters += letter;
-            }
-        }
-        return letters;
-    };
-    return plain(label) == plain(kConfigLabel);
-}
-
-Status take_config_disk(Console& console) {
-    const auto disks = find_config_disks();
-    if (disks.empty()) {
-        return {};
+Status take_config_media(Console& console) {
+    const auto media = read_media();
+    if (auto taken = take_config_disk(console, media); !taken) {
+        return taken;
     }
-    if (disks.size() > 1) {
-        return failure(concat(disks[0].device.path(), " and ", disks[1].device.path(),
-                              " both have the label thole-config. Nothing was changed. Remove the one that belongs to "
-                              "another node."));
-    }
-    const std::string path = disks[0].device.path();
-    const auto text = read_config(disks[0]);
-    if (!text) {
-        return failure(concat("The config disk ", path, " cannot be read, and nothing was changed: ",
-                              text.error().message, ". It needs a file node.ini at its root."));
-    }
-    console.line(concat("config   node.ini of the config disk ", path));
-    return replace_file(std::string(kConfigDiskCopy), *text, 0600);
+    return take_seed(console, media);
 }
 
 }  // namespace thole

@@ -1,34 +1,28 @@
-// The config disk: how a node.ini with secrets in it comes to a machine. A stick, a CD or a virtual disk with the label
-// thole-config and a node.ini at its root; boot reads that and leaves the disk alone after.
+// How a node.ini with secrets in it comes to a machine: the config disk, a stick, a CD or a virtual disk with the label
+// thole-config and a node.ini at its root; or the seed that clouds and virtual machines' managers attach (cloud-init's
+// NoCloud, label cidata). Boot reads them and leaves them alone after.
 #pragma once
 
 #include <string>
 #include <string_view>
 
 #include "base/error.hpp"
-#include "boot/block.hpp"
 #include "os/console.hpp"
 
 namespace thole {
 
 inline constexpr std::string_view kConfigLabel = "thole-config";
 
-/// How much of a device's start identify_file_system() wants to see.
-inline constexpr std::size_t kLabelProbe = std::size_t{36} << 10U;
+/// Copies the config disk's node.ini to kConfigDiskCopy; the seed's user-data, where that is a node.ini, to kSeedCopy,
+/// and the host name in its meta-data to kSeedNameCopy. Nothing happens where there is neither. A user-data for
+/// cloud-init is not taken, and the console says so. Errors: two of a kind, one that cannot be mounted, a config disk
+/// without node.ini.
+Status take_config_media(Console& console);
 
-struct FileSystem {
-    std::string_view type;  // as mount(2) has it: "vfat", "iso9660" or "ext4"; empty for any other
-    std::string label;
-};
+/// Whether a user-data is a node.ini: its first line, without comments, begins a section.
+bool is_node_ini(std::string_view user_data);
 
-/// The file system that a device starts with. Pure.
-FileSystem identify_file_system(std::string_view start);
-
-/// Whether it is thole-config. Letters' case and hyphens do not count: a FAT label has eleven capital letters.
-bool is_config_label(std::string_view label);
-
-/// Finds the disk, mounts it for a moment without the right to write, and copies its node.ini to kConfigDiskCopy.
-/// Nothing happens where there is none. Errors: two of them, one that cannot be mounted, one without a node.ini.
-Status take_config_disk(Console& console);
+/// `local-hostname` in a meta-data, without its domain; empty where there is none.
+std::string seed_name(std::string_view meta_data);
 
 }  // namespace thole

@@ -12,7 +12,9 @@
 #include "base/text.hpp"
 #include "boot/block.hpp"
 #include "boot/clock_floor.hpp"
+#include "boot/data_format.hpp"
 #include "boot/disk_choice.hpp"
+#include "boot/partition_grow.hpp"
 #include "boot/program.hpp"
 #include "os/clock.hpp"
 #include "os/file.hpp"
@@ -21,14 +23,10 @@ namespace thole {
 
 namespace {
 
-constexpr std::uint64_t kBlock = 4096;
 constexpr std::uint64_t kWorthGrowing = std::uint64_t{64} << 20U;
 constexpr unsigned long kResizeRequest = _IOW('f', 16, std::uint64_t);  // EXT4_IOC_RESIZE_FS, linux/ext4.h
 
 std::string mebibytes(std::uint64_t bytes) { return concat(bytes >> 20U, " MiB"); }
-
-/// Blocks of the file system: all of the device but its reserved end.
-std::uint64_t file_system_blocks(const BlockDevice& device) { return (device.size - kReservedEnd) / kBlock; }
 
 /// Writes a text into the marker's block, through to the medium.
 Status write_marker(const BlockDevice& device, std::string_view text) {
@@ -37,41 +35,11 @@ Status write_marker(const BlockDevice& device, std::string_view text) {
         return std::unexpected(fd.error());
     }
     std::string block(text);
-    block.resize(kBlock, '\0');
+    block.resize(kDataBlock, '\0');
     const auto offset = static_cast<off_t>(marker_offset(device.size));
     if (::pwrite(fd->get(), block.data(), block.size(), offset) != static_cast<ssize_t>(block.size()) ||
         ::fsync(fd->get()) != 0) {
         return system_error("write the format marker to", device.path());
-    }
-    return {};
-}
-
-/// The journal's size in MiB: enough for a node's writes, little of a small disk.
-std::string journal_size(const BlockDevice& device) { return device.size < (std::uint64_t{2} << 30U) ? "16" : "64"; }
-
-Status make_file_system(const BlockDevice& device) {
-    const std::vector<std::string> command{"/usr/sbin/mkfs.ext4",
-                                           "-q",
-                                           "-F",
-                                           "-L",
-                                           std::string(kDataLabel),
-                                           "-b",
-                                           "4096",
-                                           "-m",
-                                           "1",
-                                           "-J",
-                                           "size=" + journal_size(device),
-                                           "-E",
-                                           "lazy_itable_init=1,lazy_journal_init=1,nodiscard",
-                                           device.path(),
-                                           to_text(static_cast<std::int64_t>(file_system_blocks(device)))};
-    const auto made = run_program(command);
-    if (!made) {
-        return std::unexpected(made.error());
-    }
-    if (made->status != 0) {
-        return failure(
-            concat("cannot format ", device.path(), ": mkfs.ext4 ended with ", made->status, ": ", trim(made->output)));
     }
     return {};
 }
@@ -84,7 +52,7 @@ Status format(Console& console, BlockDevice& device) {
     if (auto marked = write_marker(device, kFormatMarker); !marked) {
         return marked;
     }
-    if (auto made = make_file_system(device); !made) {
+    if (auto made = make_data_file_system(device); !made) {
         return made;
     }
     if (auto unmarked = write_marker(device, {}); !unmarked) {
@@ -123,8 +91,8 @@ Status check(Console& console, const BlockDevice& device) {
 
 /// A disk that was made larger since its format: the kernel grows the mounted file system.
 void grow(Console& console, const BlockDevice& device, const std::string& target) {
-    const std::uint64_t blocks = file_system_blocks(device);
-    if (blocks * kBlock < device.content.size + kWorthGrowing) {
+    const std::uint64_t blocks = data_blocks(device);
+    if (blocks * kDataBlock < device.content.size + kWorthGrowing) {
         return;
     }
     auto fd = open_file(target, O_RDONLY | O_DIRECTORY);
@@ -133,36 +101,31 @@ void grow(Console& console, const BlockDevice& device, const std::string& target
                             fd ? system_error("grow", target).error().message : fd.error().message));
         return;
     }
-    console.line(concat("disk     grown from ", mebibytes(device.content.size), " to ", mebibytes(blocks * kBlock)));
+    console.line(
+        concat("disk     grown from ", mebibytes(device.content.size), " to ", mebibytes(blocks * kDataBlock)));
 }
 
-Status mount_in_memory(Console& console, const std::string& target, const std::string& seen) {
-    console.line("disk     no data disk: /var is in memory, and this node forgets all when it goes down");
-    if (!seen.empty()) {
-        console.line(concat("disk     a blank disk, or one with the name thole-data, would be taken; ", seen));
-    }
+Status mount_tmpfs(const std::string& target) {
     if (::mount("tmpfs", target.c_str(), "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=50%") != 0) {
         return system_error("mount a file system in memory at", target);
     }
     return {};
 }
 
-std::vector<BlockDevice> devices_with_content() {
-    const auto mountinfo = read_file("/proc/self/mountinfo");
-    auto devices = list_block_devices("/sys", mountinfo ? root_device("/sys", *mountinfo) : "");
-    for (BlockDevice& device : devices) {
-        if (device.root || device.partitioned) {
-            continue;
-        }
-        auto content = read_content(device);
-        device.content = content
-                             ? std::move(*content)
-                             : Content{ContentKind::foreign, concat("(", content.error().message, ")"), 0, false, 0};
+Status mount_without_disk(Console& console, const std::string& target, const std::string& seen) {
+    console.line("disk     no data disk: /var is in memory, and this node forgets all when it goes down");
+    if (!seen.empty()) {
+        console.line(concat("disk     a blank disk, or one with the name thole-data, would be taken; ", seen));
     }
-    return devices;
+    return mount_tmpfs(target);
 }
 
 }  // namespace
+
+Status mount_data_in_memory(Console& console, const std::string& target) {
+    console.line("disk     node.data = memory: no disk is used, and this node forgets all when it goes down");
+    return mount_tmpfs(target);
+}
 
 Status mount_data_disk(Console& console, const std::string& target) {
     auto devices = devices_with_content();
@@ -173,9 +136,12 @@ Status mount_data_disk(Console& console, const std::string& target) {
     // Before the disk is written: that notes the time.
     raise_clock(console, choice.action == DiskAction::use ? devices[choice.device].content.written : 0);
     if (choice.action == DiskAction::none) {
-        return mount_in_memory(console, target, choice.message);
+        return mount_without_disk(console, target, choice.message);
     }
     BlockDevice& device = devices[choice.device];
+    if (device.label == kDataLabel) {
+        grow_partition(console, device);
+    }
     Status ready;
     if (choice.action == DiskAction::format) {
         ready = format(console, device);

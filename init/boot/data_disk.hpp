@@ -12,4 +12,7 @@ namespace thole {
 /// unless the message says otherwise.
 Status mount_data_disk(Console& console, const std::string& target);
 
+/// `/var` in memory, without a look at any disk.
+Status mount_data_in_memory(Console& console, const std::string& target);
+
 }  // namespace thole

@@ -43,6 +43,8 @@ constexpr std::array kMounts{
     Mount{"tmpfs", "/run", MS_NOSUID | MS_NODEV, "mode=0755,size=25%", Need::must},
     Mount{"tmpfs", "/tmp", MS_NOSUID | MS_NODEV, "mode=1777,size=25%", Need::must},
     Mount{"cgroup2", "/sys/fs/cgroup", kPlain, "nsdelegate,memory_recursiveprot", Need::must},
+    // What the firmware and the boot loader say; nothing on a node changes it.
+    Mount{"efivarfs", "/sys/firmware/efi/efivars", kPlain | MS_RDONLY, "", Need::may},
     Mount{"bpf", "/sys/fs/bpf", kPlain, "mode=0700", Need::may},
 };
 

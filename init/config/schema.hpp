@@ -26,6 +26,7 @@ enum class KeyType : unsigned char {
     network_list,       // ranges, at most one of IPv4 and one of IPv6
     choice,             // one of `words`
     key,                // 32 bytes in base64
+    key_list,           // the same, several
     host_port_list,     // names or addresses, each with a port behind a colon or without; IPv6 with a port in brackets
     port_list,          // tcp/PORT, udp/FIRST-LAST
     path_list,          // absolute paths without blanks
@@ -52,6 +53,9 @@ struct Key {
 
 /// All keys of node.ini, those of one section together.
 std::span<const Key> node_keys();
+
+/// Those of Kubernetes, installation, upgrades and SLURM, which node_keys() has as well.
+std::span<const Key> service_keys();
 
 /// The key of that section and name; the error says what is wrong and which name is near:
 /// "unknown key 'adress' in [network]; did you mean 'address'?".

@@ -9,6 +9,7 @@
 
 #include "base/text.hpp"
 #include "config/ini.hpp"
+#include "config/smbios.hpp"
 #include "os/file.hpp"
 
 namespace thole {
@@ -17,6 +18,7 @@ namespace {
 
 constexpr std::string_view kPrefix = "thole.";
 constexpr std::string_view kCommandLine = "the kernel command line";
+constexpr std::string_view kOemStrings = "the machine's OEM strings (SMBIOS)";
 constexpr std::string_view kEnvironment = "the container's environment";
 
 struct Value {
@@ -84,7 +86,8 @@ std::string next_word(std::string_view& text, bool& closed) {
     return word;
 }
 
-Status set_from_command_line(NodeConfig& config, std::string_view word) {
+/// thole.SECTION.KEY=VALUE.
+Status set_from_word(NodeConfig& config, std::string_view word, std::string_view origin, bool public_source) {
     const auto name = word.substr(0, word.find('='));
     if (name.size() == word.size()) {
         return failure(concat("'", word, "' has no value: thole.SECTION.KEY=VALUE"));
@@ -94,7 +97,8 @@ Status set_from_command_line(NodeConfig& config, std::string_view word) {
     if (dot == std::string_view::npos) {
         return failure(concat("'", name, "' names no key: thole.SECTION.KEY=VALUE"));
     }
-    return config.set(dotted.substr(0, dot), dotted.substr(dot + 1), word.substr(name.size() + 1), kCommandLine, true);
+    return config.set(dotted.substr(0, dot), dotted.substr(dot + 1), word.substr(name.size() + 1), origin,
+                      public_source);
 }
 
 std::string variable_name(const Key& key) {
@@ -148,9 +152,16 @@ struct Source {
 constexpr std::array kFiles{
     Source{"/usr/lib/thole/node.ini", "/usr/lib/thole/node.ini"},
     Source{"/var/lib/thole/node.ini", "/var/lib/thole/node.ini"},
+    Source{kSeedNameCopy, "the seed's meta-data"},
+    Source{kSeedCopy, "the seed's user-data"},
     Source{kConfigDiskCopy, "the config disk's node.ini"},
-    Source{"/sys/firmware/qemu_fw_cfg/by_name/opt/thole/node.ini/raw", "fw_cfg opt/thole/node.ini"},
 };
+// Stronger than what the machine's tables say.
+constexpr std::array kStrongerFiles{
+    Source{"/sys/firmware/qemu_fw_cfg/by_name/opt/thole/node.ini/raw", "fw_cfg opt/thole/node.ini"},
+    Source{kUrlCopy, "the URL's node.ini"},
+};
+constexpr std::string_view kTables = "/sys/firmware/dmi/tables/DMI";
 
 Status add_file(NodeConfig& config, const std::string& root, const Source& source) {
     const std::string path = concat(root, source.path);
@@ -159,6 +170,30 @@ Status add_file(NodeConfig& config, const std::string& root, const Source& sourc
         return {};
     }
     return add_ini_file(config, path, source.name);
+}
+
+Status add_files(NodeConfig& config, const std::string& root, std::span<const Source> sources) {
+    for (const Source& source : sources) {
+        if (auto added = add_file(config, root, source); !added) {
+            return added;
+        }
+    }
+    return {};
+}
+
+/// What a machine is told from outside: not a container, which has its environment for that.
+Status add_machine_sources(NodeConfig& config, const std::string& root) {
+    // A machine without such tables, or a process that may not read them.
+    if (const auto table = read_file(concat(root, kTables))) {
+        if (auto added = add_oem_strings(config, *table); !added) {
+            return added;
+        }
+    }
+    if (auto added = add_files(config, root, kStrongerFiles); !added) {
+        return added;
+    }
+    const auto command_line = read_file(root + "/proc/cmdline");
+    return command_line ? add_command_line(config, *command_line) : Status();
 }
 
 }  // namespace
@@ -200,10 +235,22 @@ Status add_command_line(NodeConfig& config, std::string_view command_line) {
         if (!word.starts_with(kPrefix)) {
             continue;
         }
-        if (auto set = set_from_command_line(config, word); !set) {
+        if (auto set = set_from_word(config, word, kCommandLine, true); !set) {
             return with_context(kCommandLine, set.error());
         }
     }
+}
+
+Status add_oem_strings(NodeConfig& config, std::string_view table) {
+    for (const std::string_view text : oem_strings(table)) {
+        if (!text.starts_with(kPrefix)) {
+            continue;
+        }
+        if (auto set = set_from_word(config, text, kOemStrings, false); !set) {
+            return with_context(kOemStrings, set.error());
+        }
+    }
+    return {};
 }
 
 Status add_environment(NodeConfig& config, std::span<const char* const> environment) {
@@ -222,19 +269,11 @@ Status add_environment(NodeConfig& config, std::span<const char* const> environm
 Result<NodeConfig> load_node_config(const std::string& root, bool in_container,
                                     std::span<const char* const> environment) {
     NodeConfig config;
-    for (const Source& source : kFiles) {
-        if (auto added = add_file(config, root, source); !added) {
-            return std::unexpected(added.error());
-        }
+    if (auto added = add_files(config, root, kFiles); !added) {
+        return std::unexpected(added.error());
     }
-    if (in_container) {
-        if (auto added = add_environment(config, environment); !added) {
-            return std::unexpected(added.error());
-        }
-    } else if (const auto command_line = read_file(root + "/proc/cmdline")) {
-        if (auto added = add_command_line(config, *command_line); !added) {
-            return std::unexpected(added.error());
-        }
+    if (auto added = in_container ? add_environment(config, environment) : add_machine_sources(config, root); !added) {
+        return std::unexpected(added.error());
     }
     if (auto finished = config.finish(); !finished) {
         return std::unexpected(finished.error());

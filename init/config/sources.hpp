@@ -1,5 +1,5 @@
-// Where node.ini's values come from, weakest first: image, data disk, config disk, fw_cfg, kernel command line, a
-// container's environment.
+// Where node.ini's values come from, weakest first: image, data disk, seed, config disk, SMBIOS, fw_cfg, a URL, kernel
+// command line, a container's environment.
 #pragma once
 
 #include <span>
@@ -13,6 +13,10 @@ namespace thole {
 
 /// What boot keeps of the config disk, in memory and for root alone: services read their secrets there.
 inline constexpr std::string_view kConfigDiskCopy = "/run/thole/config-disk.ini";
+/// The same of the seed, and of what the kernel's command line names by a URL.
+inline constexpr std::string_view kSeedNameCopy = "/run/thole/seed-name.ini";
+inline constexpr std::string_view kSeedCopy = "/run/thole/seed.ini";
+inline constexpr std::string_view kUrlCopy = "/run/thole/url.ini";
 
 /// Sets every key of an ini text. A key that stands there twice is an error. `public_source` as in NodeConfig::set.
 Status add_ini(NodeConfig& config, std::string_view file, std::string_view text, bool public_source);
@@ -23,6 +27,10 @@ Status add_ini_file(NodeConfig& config, const std::string& path, std::string_vie
 /// Sets every thole.SECTION.KEY=VALUE of a kernel command line; double quotes keep blanks in a value. Other words are
 /// not ours.
 Status add_command_line(NodeConfig& config, std::string_view command_line);
+
+/// Sets every thole.SECTION.KEY=VALUE among a machine's OEM strings (SMBIOS, type 11). Only root can read them: secrets
+/// may stand there.
+Status add_oem_strings(NodeConfig& config, std::string_view table);
 
 /// Sets keys from THOLE_SECTION_KEY=VALUE (hyphens as underscores) and from the short names of the schema, such as
 /// NODE_NAME.

@@ -23,10 +23,7 @@ Result<std::string> checked(const Status& status, std::string_view canonical) {
 
 Result<std::string> canonical_integer(std::string_view value, const Key& key) {
     const auto number = parse_integer(value, key.minimum, key.maximum);
-    if (!number) {
-        return std::unexpected(number.error());
-    }
-    return to_text(*number);
+    return number ? Result<std::string>(to_text(*number)) : std::unexpected(number.error());
 }
 
 constexpr std::size_t kLongestHostname = 253;
@@ -115,7 +112,7 @@ Result<std::string> canonical_host_port(const Key& key, std::string_view value) 
 }
 
 /// 43 letters of base64 and '='; the last letter carries only four bits.
-Result<std::string> canonical_key(std::string_view value) {
+Result<std::string> canonical_key(const Key& /*key*/, std::string_view value) {
     constexpr std::size_t kLength = 44;
     const auto is_letter = [](char letter) {
         return is_lower_or_digit(letter) || (letter >= 'A' && letter <= 'Z') || letter == '+' || letter == '/';
@@ -124,8 +121,8 @@ Result<std::string> canonical_key(std::string_view value) {
         !std::ranges::all_of(value.substr(0, kLength - 1), is_letter) ||
         std::string_view("AEIMQUYcgkosw048").find(value[kLength - 2]) == std::string_view::npos) {
         return failure(concat("it has ", value.size(),
-                              " letters and is not a key: that is 32 bytes in base64, 44 "
-                              "letters of which the last is '='. `./thole config new` makes one"));
+                              " letters and is not a key: that is 32 bytes in base64, 44 letters "
+                              "of which the last is '='. `./thole config new` makes one"));
     }
     return std::string(value);
 }
@@ -302,7 +299,8 @@ Result<std::string> canonical_of_type(const Key& key, std::string_view value) {
         case KeyType::address_list: return canonical_list(key, value, canonical_address);
         case KeyType::interface_address: return canonical_interface_address(value);
         case KeyType::network_list: return canonical_networks(key, value);
-        case KeyType::key: return canonical_key(value);
+        case KeyType::key: return canonical_key(key, value);
+        case KeyType::key_list: return canonical_list(key, value, canonical_key);
         case KeyType::host_port_list: return canonical_list(key, value, canonical_host_port);
         case KeyType::port_list: return canonical_list(key, value, canonical_ports);
         case KeyType::path_list: return canonical_list(key, value, canonical_path);
@@ -333,6 +331,7 @@ std::string type_text(const Key& key) {
                           ipv4 ? key.maximum : key.maximum_ipv6);
         }
         case KeyType::key: return "32 bytes in base64";
+        case KeyType::key_list: return "keys of 32 bytes in base64";
         case KeyType::host_port_list: return "HOST or HOST:PORT";
         case KeyType::port_list: return "tcp/PORT, udp/FIRST-LAST";
         case KeyType::path_list: return "paths that begin with /";

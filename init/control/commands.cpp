@@ -33,8 +33,21 @@ constexpr Command kCommands[] = {
      mesh_command},
     {"kubernetes", "COMMAND [OPTION...]",
      "drain: pods move, and no new ones come; join: the contrary, or back after leave; leave the cluster; kubeconfig "
-     "[--read-only]: print one; health: the cluster as a table",
+     "[--read-only]: print one; health: the cluster as a table; snapshot, restore: the data store of servers with "
+     "etcd; "
+     "in-job COMMAND: a cluster in a SLURM job",
      kubernetes_command, true},
+    {"install", "[--disk DISK] [--config FILE] [--erase] [--reboot] [--unattended]",
+     "on a node that was started from a live image: write that to a disk, with FILE or this node's own settings as its "
+     "node.ini",
+     install_command},
+    {"upgrade", "[--unsigned] [--downgrade] [--no-drain] [--no-reboot] FILE",
+     "write another version, from a file or an http URL, to the other slot, and reboot into it when SLURM's jobs have "
+     "ended; it goes back by itself where that is not healthy",
+     upgrade_command},
+    {"rollback", "[--no-drain] [--no-reboot]", "give this version up, and reboot into the one in the other slot",
+     rollback_command},
+    {"boot-good", "", "wait until this boot is good, and note it; the unit of that name does it", boot_good_command},
     {"doctor", "[--json] [TOPIC]",
      "checks of the node, with the remedy of what is wrong; with `k3s` what k3s wants of kernel and host",
      doctor_command},

@@ -53,6 +53,10 @@ int reference_command(const Call& call);
 int completion_command(const Call& call);
 int version_command(const Call& call);
 int power_command(const Call& call);
+int install_command(const Call& call);
+int upgrade_command(const Call& call);
+int rollback_command(const Call& call);
+int boot_good_command(const Call& call);
 int logs_command(Arguments arguments);
 
 /// All commands with what they mean, for `thole help`.

@@ -1,5 +1,8 @@
 #include "firewall.hpp"
 
+#include <algorithm>
+#include <array>
+
 #include "base/text.hpp"
 #include "boot/program.hpp"
 #include "os/file.hpp"
@@ -12,8 +15,10 @@ namespace {
 constexpr const char* kNft = "/usr/sbin/nft";
 constexpr const char* kRules = "/run/thole/firewall.nft";
 
+constexpr std::array kKubernetes{"/usr/lib/thole/units/kubernetes.unit", "/usr/lib/thole/units/k3s.unit"};
+
 std::string wanted_rules(const NodeConfig& config) {
-    return config.boolean("firewall.enabled") ? firewall_rules(firewall_plan(config)) : no_firewall_rules();
+    return config.boolean("firewall.enabled") ? node_rules(config) : no_firewall_rules();
 }
 
 /// Runs nft; what it says is the error where it fails.
@@ -41,6 +46,11 @@ std::string_view mark_in(std::string_view rules) {
 }
 
 }  // namespace
+
+std::string node_rules(const NodeConfig& config) {
+    const bool with_kubernetes = std::ranges::any_of(kKubernetes, [](const char* unit) { return path_exists(unit); });
+    return firewall_rules(firewall_plan(config, with_kubernetes));
+}
 
 Status apply_rules(const std::string& file, std::string_view rules, std::string_view tried) {
     if (auto written = replace_file(file, rules, 0600); !written) {

@@ -10,6 +10,9 @@
 
 namespace thole {
 
+/// node.ini's rules as a text for nft, those for Kubernetes where the image has it.
+std::string node_rules(const NodeConfig& config);
+
 /// Puts the rules of node.ini in force, or takes them away where it says so. Before it has done all of it, all is as it
 /// was before. The error has nft's own words.
 Status apply_firewall(const NodeConfig& config);

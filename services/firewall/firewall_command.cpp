@@ -20,7 +20,7 @@ int show(const NodeConfig& config, bool is_actual) {
         return kDone;
     }
     print(config.boolean("firewall.enabled")
-              ? firewall_rules(firewall_plan(config))
+              ? node_rules(config)
               : concat("# firewall.enabled is no (", config.origin("firewall.enabled"), "): nothing is filtered\n"));
     return kDone;
 }

@@ -42,18 +42,40 @@ constexpr std::string_view kChains =
     "  chain forward {\n"
     "    type filter hook forward priority filter; policy drop;\n"
     "  }\n"
+    "  chain output {\n"
+    "    type filter hook output priority filter; policy accept;\n"
+    "  }\n"
     "}\n";
 
 /// Connections that Services take to pods have had their destination changed (kube-proxy, host ports). The last rule
 /// drops what the policy would: in a chain that is new, rules are in force before the policy is.
 constexpr std::string_view kForward =
-    "  chain forward {\n"
     "    ct state established,related accept\n"
     "    ct state invalid counter drop\n"
     "    jump trusted\n"
     "    ct status dnat accept\n"
     "    counter drop\n"
     "  }\n";
+
+/// A Service's address whose destination nobody has changed is no Service's yet, or not any more. Without this the
+/// packet would leave by the default route, and a connection that somebody out there takes would go on for as long as
+/// it is used.
+std::string refuse_services(const FirewallPlan& plan) {
+    std::string rules;
+    for (const std::string& range : plan.services) {
+        append(rules, range.find(':') == std::string::npos ? "    ip daddr " : "    ip6 daddr ", range,
+               " counter reject\n");
+    }
+    return rules;
+}
+
+std::string forward_chain(const FirewallPlan& plan) {
+    return concat("  chain forward {\n", refuse_services(plan), kForward);
+}
+
+std::string output_chain(const FirewallPlan& plan) {
+    return concat("  chain output {\n", refuse_services(plan), "  }\n");
+}
 
 std::string trusted_chain(const std::vector<std::string>& interfaces) {
     std::string chain = "  chain trusted {\n    iifname \"lo\" accept\n";
@@ -99,7 +121,7 @@ std::uint64_t hash_of(std::string_view text) {
 
 }  // namespace
 
-FirewallPlan firewall_plan(const NodeConfig& config) {
+FirewallPlan firewall_plan(const NodeConfig& config, bool with_kubernetes) {
     FirewallPlan plan;
     for (const auto item : config.list("firewall.allow")) {
         if (const auto range = parse_port_range(item)) {
@@ -116,16 +138,22 @@ FirewallPlan firewall_plan(const NodeConfig& config) {
         plan.mesh_port = static_cast<std::uint16_t>(port.value_or(kMeshPort));
         plan.remote = config.boolean("remote.outside");
     }
+    if (with_kubernetes && config.boolean("kubernetes.enabled")) {
+        for (const auto range : config.list("kubernetes.service-range")) {
+            plan.services.emplace_back(range);
+        }
+    }
     return plan;
 }
 
 std::string firewall_rules(const FirewallPlan& plan) {
     const std::string trusted = trusted_chain(plan.trusted);
     const std::string input = input_chain(plan);
-    const std::string mark = rules_mark(concat(trusted, input, kForward));
+    const std::string others = forward_chain(plan) + output_chain(plan);
+    const std::string mark = rules_mark(concat(trusted, input, others));
     return concat("# made from node.ini, see `thole firewall`\ntable ", kFirewallTable, kChains, "flush table ",
                   kFirewallTable, "\ntable ", kFirewallTable, " {\n", trusted, input, "    counter drop comment \"",
-                  mark, "\"\n  }\n", kForward, "}\n");
+                  mark, "\"\n  }\n", others, "}\n");
 }
 
 std::string no_firewall_rules() {

@@ -20,9 +20,11 @@ struct FirewallPlan {
     std::vector<std::string> trusted;        // interfaces besides lo; `*` at the end stands for any more letters
     std::optional<std::uint16_t> mesh_port;  // of WireGuard; nothing: the node is in no mesh
     bool remote = false;                     // clients outside may send commands
+    std::vector<std::string> services;       // ranges of Kubernetes' Services, which are no places of a network
 };
 
-FirewallPlan firewall_plan(const NodeConfig& config);
+/// `with_kubernetes`: the image has it, so that its ranges mean something.
+FirewallPlan firewall_plan(const NodeConfig& config, bool with_kubernetes);
 
 /// All of the table, in one transaction: every packet meets the rules from before it or those of it. The last rule of
 /// the input chain has a comment by which the text in force is known again, see rules_mark().

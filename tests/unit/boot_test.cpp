@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/text.hpp"
+#include "boot/data_version.hpp"
 #include "boot/devices.hpp"
 #include "boot/halt.hpp"
 #include "boot/identity.hpp"
@@ -16,6 +17,7 @@
 #include "boot/kmsg.hpp"
 #include "boot/program.hpp"
 #include "boot/skeleton.hpp"
+#include "boot/tree_copy.hpp"
 #include "config/render.hpp"
 #include "os/file.hpp"
 #include "temporary_folder.hpp"
@@ -43,6 +45,24 @@ TEST_CASE("the machine-id is made once and never replaced") {
     CHECK_FALSE(machine_id(path));
     REQUIRE(replace_file(path, std::string(32, '0') + "\n", 0444));
     CHECK_FALSE(machine_id(path));
+}
+
+TEST_CASE("a data disk's form is noted once, and a newer one is left alone") {
+    const TemporaryFolder folder;
+    const std::string path = folder.path() + "/data-format";
+    REQUIRE(check_data_version(path));
+    CHECK(read_file(path).value_or("") == concat(kDataFormat, "\n"));
+    CHECK(check_data_version(path));
+    const std::string newer = concat(kDataFormat + 1, "\n");
+    REQUIRE(replace_file(path, newer, 0644));
+    const auto refused = check_data_version(path);
+    REQUIRE_FALSE(refused);
+    CHECK(contains(refused.error().message, "Start the newer version"));
+    CHECK(read_file(path).value_or("") == newer);
+    for (const char* wrong : {"", "one\n", "0\n", "-1\n"}) {
+        REQUIRE(replace_file(path, wrong, 0644));
+        CHECK_FALSE(check_data_version(path));
+    }
 }
 
 TEST_CASE("identity files") {
@@ -129,6 +149,27 @@ TEST_CASE("the skeleton fills what is missing and leaves the rest") {
     REQUIRE(::lstat((to + "/run").c_str(), &information) == 0);
     CHECK(S_ISLNK(information.st_mode));
     CHECK(fill_from_skeleton(folder.path() + "/none", to));
+}
+
+TEST_CASE("a copy keeps large files, set-user-id bits and links") {
+    const TemporaryFolder folder;
+    const std::string from = folder.path() + "/from";
+    const std::string to = folder.path() + "/to";
+    const std::string large(std::size_t{3} << 20U, 'x');
+    REQUIRE(make_directories(from + "/bin"));
+    REQUIRE(make_directories(to));
+    REQUIRE(replace_file(from + "/bin/large", large, 04755));
+    REQUIRE(::symlink("large", (from + "/bin/link").c_str()) == 0);
+    REQUIRE(replace_file(to + "/half.unfinished", "cut short", 0600));
+    REQUIRE(replace_file(from + "/half", "whole", 0600));
+    REQUIRE(copy_tree(from, to));
+    struct stat information{};
+    REQUIRE(::stat((to + "/bin/link").c_str(), &information) == 0);
+    CHECK((information.st_mode & 07777U) == 04755);
+    CHECK(read_file(to + "/bin/large", large.size()).value_or("") == large);
+    CHECK(read_file(to + "/half").value_or("") == "whole");
+    CHECK_FALSE(path_exists(to + "/half.unfinished"));
+    CHECK_FALSE(copy_tree(folder.path() + "/none", to));
 }
 
 TEST_CASE("kmsg: a FIFO stands in, and a reader waits instead of seeing its end") {

@@ -48,6 +48,15 @@ bool contains(std::string_view text, std::string_view part) { return text.find(p
 
 }  // namespace
 
+TEST_CASE("several keys stand in one value") {
+    const std::string one = "41O7CLeNaRid6YegKbR5kPgfpt+vTYleDWfFXwjvRe4=";
+    const std::string other = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    NodeConfig config;
+    REQUIRE(config.set("upgrade", "keys", one + ", " + other, "here", true));
+    CHECK(config.text("upgrade.keys") == one + "," + other);
+    CHECK_FALSE(config.set("upgrade", "keys", one + ", short=", "here", true));
+}
+
 TEST_CASE("an unknown key is named with file, line and the nearest name") {
     CHECK(ini_error("[network]\nadress = dhcp\n") ==
           "node.ini:2: unknown key 'adress' in [network]; did you mean 'address'?");
@@ -219,6 +228,37 @@ TEST_CASE("the role in Kubernetes") {
     CHECK(whole_error("[kubernetes]\nenabled = no\nrole = agent\n").empty());
 }
 
+TEST_CASE("servers with etcd are named, by an odd number, and know themselves") {
+    const std::string node = "[node]\nname = n1\n[mesh]\ncluster = c\n";
+    const auto etcd = [](std::string_view more) { return concat("[kubernetes]\ndatastore = etcd\n", more); };
+    CHECK(whole_error(node + etcd("servers = n1, n2, n3\n")).empty());
+    CHECK(whole_error(node + etcd("servers = n2\nrole = agent\n")).empty());
+    CHECK(whole_error("[node]\nname = n1\n" + etcd("servers = n1\n")).empty());
+    CHECK(contains(whole_error(node + etcd("")), "kubernetes.servers is empty: name all servers there"));
+    CHECK(contains(whole_error(node + etcd("servers = n1, n2\n")), "these are 2, but etcd decides by majority"));
+    CHECK(contains(whole_error(node + etcd("servers = n1, n2, n3, n4, n5, n6, n7\n")), "name 1, 3 or 5 servers"));
+    CHECK(contains(whole_error(node + etcd("servers = n1, n2, 10.41.0.3\n")), "10.41.0.3 is an address"));
+    CHECK(contains(whole_error(node + etcd("role = server\nservers = n2, n3, n4\n")),
+                   "but this node is n1 (node.ini:2)"));
+    CHECK(contains(whole_error("[node]\nname = n1\n" + etcd("servers = n1, n2, n3\n")), "the node is in no mesh"));
+    CHECK(contains(whole_error("[mesh]\ncluster = c\n" + etcd("servers = n1, n2, n3\nrole = server\n")),
+                   "node.name is not set"));
+    CHECK(contains(whole_error(node + etcd("servers = n1, n2, n1\n")), "stands there twice"));
+}
+
+TEST_CASE("a server that kubernetes.servers names is one without a role") {
+    const auto role_of = [](std::string_view text) {
+        NodeConfig config;
+        REQUIRE(add_ini(config, "node.ini", text, false));
+        REQUIRE(config.finish());
+        return std::string(config.text("kubernetes.role"));
+    };
+    const std::string all =
+        "[mesh]\ncluster = c\n[kubernetes]\ndatastore = etcd\nservers = n1, n2, n3\n[node]\nname = ";
+    CHECK(role_of(all + "n2\n") == "server");
+    CHECK(role_of(all + "n4\n") == "agent");
+}
+
 TEST_CASE("ranges that clash are refused with both names") {
     CHECK(whole_error("").empty());
     CHECK(contains(
@@ -233,6 +273,9 @@ TEST_CASE("ranges that clash are refused with both names") {
     CHECK(contains(whole_error("[network]\naddress=10.0.0.2/24\ngateway = 10.0.0.2\n"), "another machine"));
     CHECK(whole_error("[network]\naddress=fd00::2/64\ngateway = fe80::1\n").empty());
     CHECK(contains(whole_error("[kubernetes]\nservice-range = fd43::/112\n"), "no range of its family"));
+    CHECK(whole_error("[kubernetes]\npod-range = 10.42.0.0/16 fd42::/48\nservice-range = 10.43.0.0/16 fd43::/112\n")
+              .empty());
+    CHECK(contains(whole_error("[kubernetes]\npod-range = fd42::/48 10.42.0.0/16\n"), "begins with fd42::/48"));
     CHECK(contains(whole_error("[kubernetes]\ndns-address = 10.43.0.1\n"), "not a free address"));
     CHECK(whole_error("[kubernetes]\ndns-address = 10.43.3.1\n").empty());
 }

@@ -13,6 +13,7 @@
 #include "boot/block.hpp"
 #include "boot/clock_floor.hpp"
 #include "boot/config_disk.hpp"
+#include "boot/config_medium.hpp"
 #include "boot/content.hpp"
 #include "boot/disk_choice.hpp"
 #include "os/file.hpp"
@@ -267,10 +268,11 @@ TEST_CASE("config disk: file systems and their labels") {
     CHECK(identify_file_system("").type.empty());
     CHECK(identify_file_system(std::string(1024 + 0x3A, '\xEF')).type.empty());
     CHECK(identify_file_system(zeros()).type.empty());
-    CHECK(is_config_label("thole-config"));
-    CHECK(is_config_label("THOLECONFIG"));
-    CHECK(is_config_label("THOLE-CONFIG"));
-    CHECK_FALSE(is_config_label("thole-data"));
-    CHECK_FALSE(is_config_label("thole-configs"));
-    CHECK_FALSE(is_config_label(""));
+    CHECK(same_label("thole-config", kConfigLabel));
+    CHECK(same_label("THOLECONFIG", kConfigLabel));
+    CHECK(same_label("THOLE_CONFIG", kConfigLabel));
+    CHECK_FALSE(same_label("thole-data", kConfigLabel));
+    CHECK_FALSE(same_label("thole-configs", kConfigLabel));
+    CHECK_FALSE(same_label("", kConfigLabel));
+    CHECK(same_label("CIDATA", "cidata"));
 }

@@ -24,7 +24,7 @@ Result<NodeConfig> config_of(std::string_view text) {
 std::string rules_of(std::string_view text) {
     const auto config = config_of(text);
     REQUIRE(config);
-    return firewall_rules(firewall_plan(*config));
+    return firewall_rules(firewall_plan(*config, true));
 }
 
 std::string refusal(std::string_view text) {
@@ -84,14 +84,14 @@ TEST_CASE("an empty allow takes the image's away") {
     NodeConfig config;
     REQUIRE(add_ini(config, "image", "[firewall]\nallow = tcp/6443\n", false));
     REQUIRE(add_ini(config, "mine", "[firewall]\nallow =\n", false));
-    CHECK(firewall_plan(config).allow.empty());
+    CHECK(firewall_plan(config, true).allow.empty());
 }
 
 TEST_CASE("the mark is the same for the same rules only") {
     const auto mark = [](const std::string& rules) {
         return rules.substr(rules.find("\"thole-"), rules.find("\"\n") - rules.find("\"thole-"));
     };
-    CHECK(mark(rules_of("")) == mark(rules_of("[firewall]\ntrusted = lo wg0 cni0 veth*\n")));
+    CHECK(mark(rules_of("")) == mark(rules_of("[firewall]\ntrusted = lo wg0 cni0 veth* jobs0\n")));
     CHECK(mark(rules_of("")) != mark(rules_of("[firewall]\nallow = tcp/1\n")));
     CHECK(rules_mark("").size() == 22);
 }
@@ -126,4 +126,16 @@ TEST_CASE("interfaces: nothing that nft could read as more than a name") {
         CHECK_FALSE(config_of(concat("[firewall]\ntrusted = ", word, "\n")));
     }
     CHECK(contains(refusal("[firewall]\ntrusted = *\n"), "firewall.enabled = no"));
+}
+
+TEST_CASE("a Service's address that leads nowhere is refused, from the node and through it") {
+    const std::string both = rules_of("[kubernetes]\nservice-range = 10.43.0.0/16 fd43::/112\n");
+    CHECK(contains(
+        both,
+        "  chain output {\n    ip daddr 10.43.0.0/16 counter reject\n    ip6 daddr fd43::/112 counter reject\n  }"));
+    CHECK(contains(both, "  chain forward {\n    ip daddr 10.43.0.0/16 counter reject\n"));
+    CHECK_FALSE(contains(rules_of("[kubernetes]\nenabled = no\n"), "reject"));
+    const auto config = config_of("");
+    REQUIRE(config);
+    CHECK_FALSE(contains(firewall_rules(firewall_plan(*config, false)), "reject"));
 }
