@@ -36,6 +36,8 @@ class Slot:
     type: uuid.UUID
     size: int
     source: Path | None = None
+    guid: uuid.UUID | None = None  # default: from its name
+    attributes: int = 0
 
 
 def slots(root: Path, root_size: int, slot_size: int, architecture: str) -> list[Slot]:
@@ -49,7 +51,9 @@ def layout(wanted: list[Slot], disk_size: int) -> tuple[int, list[gpt.Partition]
     for slot in wanted:
         end = gpt.aligned(free + -(-slot.size // gpt.SECTOR))
         placed.append(
-            gpt.Partition(slot.number, slot.name, slot.type, free, end - 1, gpt.fixed_guid(slot.name))
+            gpt.Partition(
+                slot.number, slot.name, slot.type, free, end - 1, slot.guid or gpt.fixed_guid(slot.name), slot.attributes
+            )
         )
         free = end
     smallest = gpt.aligned(free + gpt.TAIL)
@@ -61,14 +65,14 @@ def layout(wanted: list[Slot], disk_size: int) -> tuple[int, list[gpt.Partition]
     return max(smallest, disk_size // gpt.SECTOR), placed
 
 
-def write(path: Path, wanted: list[Slot], disk_size: int) -> None:
+def write(path: Path, wanted: list[Slot], disk_size: int, boot_code: bytes = b"") -> None:
     """Write the image; it appears under its name only when it is whole. What is empty takes no room."""
     sectors, partitions = layout(wanted, disk_size)
     part = path.with_name(f".{path.name}.part")
     try:
         with open(part, "wb") as stream:
             stream.truncate(sectors * gpt.SECTOR)
-            gpt.write(stream, sectors, gpt.fixed_guid("disk"), partitions)
+            gpt.write(stream, sectors, gpt.fixed_guid("disk"), partitions, boot_code)
             for slot, partition in zip(wanted, partitions, strict=True):
                 if slot.source:
                     fill(stream, partition.first * gpt.SECTOR, slot.source)

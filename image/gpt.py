@@ -27,6 +27,9 @@ ROOT_TYPES = {
 }
 ESP_TYPE = uuid.UUID("c12a7328-f81f-11d2-ba4b-00a0c93ec93b")
 LINUX_TYPE = uuid.UUID("0fc63daf-8483-4772-8e79-3d69d8477de4")
+# Of a partition: a BIOS' boot code starts it.
+BIOS_BOOTABLE = 1 << 2
+BOOT_CODE = 440  # bytes of the first sector that are a BIOS' to run
 _NAMESPACE = uuid.UUID("7468c3a1-0000-5000-8000-000000000000")
 
 
@@ -40,6 +43,7 @@ class Partition:
     first: int
     last: int
     guid: uuid.UUID
+    attributes: int = 0
 
 
 def fixed_guid(name: str) -> uuid.UUID:
@@ -52,7 +56,9 @@ def aligned(sector: int) -> int:
     return -(-sector // ALIGNMENT) * ALIGNMENT
 
 
-def write(stream: BinaryIO, sectors: int, disk: uuid.UUID, partitions: list[Partition]) -> None:
+def write(
+    stream: BinaryIO, sectors: int, disk: uuid.UUID, partitions: list[Partition], boot_code: bytes = b""
+) -> None:
     """Write the protective MBR and both tables; nothing between them is touched."""
     check(sectors, partitions)
     table = bytearray(ENTRIES * _ENTRY.size)
@@ -65,11 +71,11 @@ def write(stream: BinaryIO, sectors: int, disk: uuid.UUID, partitions: list[Part
             one.guid.bytes_le,
             one.first,
             one.last,
-            0,
+            one.attributes,
             name,
         )
     stream.seek(0)
-    stream.write(_protective_mbr(sectors))
+    stream.write(_protective_mbr(sectors, boot_code))
     stream.write(_header(1, sectors - 1, 2, sectors, disk, bytes(table)))
     stream.write(table)
     stream.seek((sectors - TAIL) * SECTOR)
@@ -95,12 +101,14 @@ def check(sectors: int, partitions: list[Partition]) -> None:
         end = one.last + 1
 
 
-def _protective_mbr(sectors: int) -> bytes:
+def _protective_mbr(sectors: int, boot_code: bytes) -> bytes:
     """An MBR whose one entry, of type 0xee, covers the disk, so that old tools keep their hands off."""
     entry = struct.pack(
         "<B3sB3sII", 0, b"\x00\x02\x00", 0xEE, b"\xff\xff\xff", 1, min(sectors - 1, 0xFFFFFFFF)
     )
-    return bytes(446) + entry + bytes(48) + b"\x55\xaa"
+    if len(boot_code) > BOOT_CODE:
+        raise ValueError(f"the boot code has {len(boot_code)} bytes, there is room for {BOOT_CODE}")
+    return boot_code.ljust(446, b"\0") + entry + bytes(48) + b"\x55\xaa"
 
 
 def _header(here: int, other: int, table_at: int, sectors: int, disk: uuid.UUID, table: bytes) -> bytes:
@@ -141,10 +149,10 @@ def read(stream: BinaryIO, sectors: int, backup: bool = False) -> tuple[uuid.UUI
     if zlib.crc32(table) != table_checksum:
         raise ValueError(f"the checksum of the table at sector {table_at} is wrong")
     found = []
-    for number, (kind, guid, first, last, _, name) in enumerate(_ENTRY.iter_unpack(table), 1):
+    for number, (kind, guid, first, last, attributes, name) in enumerate(_ENTRY.iter_unpack(table), 1):
         if any(kind):
             text = name.decode("utf-16-le").rstrip("\0")
             found.append(
-                Partition(number, text, uuid.UUID(bytes_le=kind), first, last, uuid.UUID(bytes_le=guid))
+                Partition(number, text, uuid.UUID(bytes_le=kind), first, last, uuid.UUID(bytes_le=guid), attributes)
             )
     return uuid.UUID(bytes_le=disk), found

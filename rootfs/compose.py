@@ -18,9 +18,10 @@ sys.path.insert(0, str(CHECKOUT))
 from driver.cache import Cache  # noqa: E402
 from driver.errors import TholeError, guard  # noqa: E402
 from driver.progress import report  # noqa: E402
-from rootfs import check, collect, generate, libraries, pack, packages  # noqa: E402
+from rootfs import check, collect, generate, libraries, owners, pack, packages, sbom  # noqa: E402
 from rootfs import profile as profiles  # noqa: E402
 from rootfs.tree import Tree  # noqa: E402
+from services import go_licences  # noqa: E402
 
 ROOTFS = CHECKOUT / "rootfs"
 INIT = "/usr/sbin/init"
@@ -50,6 +51,9 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         default=[],
         metavar="SERVICE=DIR",
         help="build folder of a service, installed by its services/SERVICE/install.ini",
+    )
+    parser.add_argument(
+        "--firmware", type=Path, metavar="FOLDER", help="files for /usr/lib/firmware, laid out like that"
     )
     parser.add_argument("--out", required=True, type=Path, metavar="DIR")
     parser.add_argument("--name", default="root", help="of the files made there (default: %(default)s)")
@@ -86,12 +90,29 @@ class Composer:
         libraries.take_needed(tree, self.unpacked.libraries, self.profile)
         libraries.write_cache(tree, self.profile)
         packages.add_copyright(self.unpacked, tree)
+        self._add_licences(tree)
         check.check(tree, self.profile)
         return tree, stable | {entry.path for entry in tree if entry.origin.startswith("package ")}
+
+    def _add_licences(self, tree: Tree) -> None:
+        """The bill of materials, and the notices of Go's modules, which Debian's packages have apart."""
+        profile, unpacked = self.profile, self.unpacked
+        folders = [Path(folder) for _, folder in split("--artifacts", self.options.artifacts)]
+        self.read += [path for folder in folders for path in folder.glob(f"*{go_licences.ENDING}")]
+        licences = go_licences.read(folders)
+        users = sbom.go_users(tree)
+        facts = (profile.name, profile.architecture, unpacked.versions, unpacked.copyright)
+        listed = sbom.document(tree, *facts, licences, users)
+        tree.file(sbom.PLACE, listed, "composer")
+        notices = go_licences.notices(licences, {module.name for module in users})
+        if notices:
+            tree.file(f"{packages.COPYRIGHT}-go", notices, "composer")
 
     def _add_binaries(self, tree: Tree) -> None:
         built = {name: Path(value) for name, value in split("--artifacts", self.options.artifacts)}
         collect.artifacts(tree, self.profile, self.options.services, built, self.read)
+        if self.options.firmware:
+            collect.read_folder(tree, self.options.firmware, "usr/lib/firmware", "firmware", self.read)
         for place, value in split("--binary", self.options.binary):
             collect.binary(tree, place, Path(value), f"--binary {Path(value).name}", self.read)
 
@@ -105,11 +126,12 @@ class Composer:
 
 
 def write(composer: Composer, tree: Tree, stable: set[str], out: Path, epoch: int) -> Path:
-    """Write NAME.tar, NAME.erofs and NAME.manifest.json, each under its name only when it is whole."""
+    """Write NAME.tar, .erofs, .manifest.json, .owners.txt and .spdx.json, each under its name only when it is whole."""
     out.mkdir(parents=True, exist_ok=True)
     name = composer.options.name
-    archive, image, manifest = (out / f"{name}.{kind}" for kind in ("tar", "erofs", "manifest.json"))
-    parts = {path: path.with_name(f".{path.name}.part") for path in (archive, image, manifest)}
+    kinds = ("tar", "erofs", "manifest.json", "owners.txt", "spdx.json")
+    archive, image, manifest, owned, listed = (out / f"{name}.{kind}" for kind in kinds)
+    parts = {path: path.with_name(f".{path.name}.part") for path in (archive, image, manifest, owned, listed)}
     try:
         report("root", 0, 0, f"writing {archive.name}")
         with open(parts[archive], "wb") as stream:
@@ -118,6 +140,8 @@ def write(composer: Composer, tree: Tree, stable: set[str], out: Path, epoch: in
         facts = {"profile": composer.profile.name, "architecture": composer.profile.architecture}
         facts["packages"] = composer.unpacked.versions
         pack.write_manifest(tree, facts, image.name, parts[image], parts[manifest])
+        parts[owned].write_text(owners.table(tree, composer.profile))
+        parts[listed].write_bytes(tree.get(sbom.PLACE).content.read())
         for path, part in parts.items():
             os.replace(part, path)
     finally:
@@ -138,7 +162,10 @@ def summary(tree: Tree, image: Path) -> str:
     for entry in tree:
         sizes[entry.origin] += entry.size
     lines = [f"{size:>12,}  {origin}" for origin, size in sizes.most_common() if size]
-    total = f"{sum(sizes.values()):>12,}  in {len(tree)} entries; {image.name} {image.stat().st_size:,}"
+    total = (
+        f"{sum(sizes.values()):>12,}  in {len(tree)} entries, {owners.executables(tree)} executables; "
+        f"{image.name} {image.stat().st_size:,}"
+    )
     return "\n".join([*lines, total])
 
 
