@@ -16,7 +16,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from driver import apt_sources
+from driver import apt_sources, locked
 from driver.cache import Cache, file_sha256
 from driver.errors import TholeError
 
@@ -61,7 +61,8 @@ class Apt:
 
     def download(self, packages: list[str]) -> dict[str, Path]:
         """Fetch exactly these binary packages (dependencies are not followed); name to .deb file."""
-        wanted = {_package_of(uri.name): uri for uri in self._uris(["download", *packages])}
+        asked = locked.pinned(self.suite, packages)
+        wanted = {_package_of(uri.name): uri for uri in self._uris(["download", *asked])}
         unknown = [name for name in packages if name.partition("=")[0] not in wanted]
         if unknown:
             raise TholeError(
@@ -81,7 +82,19 @@ class Apt:
 
     def version(self, package: str) -> str:
         """The version of a binary package that download() would fetch."""
-        return self._uris(["download", package])[0].version
+        return self._uris(["download", *locked.pinned(self.suite, [package])])[0].version
+
+    def check_lock(self, versions: dict[str, str]) -> None:
+        """TholeError that names all of these versions which the mirror does not have any more."""
+        command = self.command("apt-cache", "madison", *sorted(versions))
+        with self.cache.lock(self._lock):
+            listed = _run(command).stdout
+        missing = locked.gone(versions, listed)
+        if missing:
+            raise TholeError(
+                f"Debian {self.suite}'s mirror does not have these versions any more: {', '.join(missing)}",
+                "point this machine's apt at an archive that keeps them (a snapshot), or build without --locked",
+            )
 
     def closure(self, package: str) -> list[str]:
         """The package and all packages that it depends on, recommendations left out."""

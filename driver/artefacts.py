@@ -20,6 +20,13 @@ PLACES = {
     "root.tar": "rootfs/root.tar",
     "disk": "image/disk.img",
     "oci": "image/oci.tar",
+    "uefi": "image/uefi.img",
+    "bios": "image/bios.img",
+    "upgrade": "image/thole.upgrade",
+    "live": "image/live.efi",
+    "live.cpio": "image/live.cpio",
+    "live.img": "image/live.img",
+    "live.iso": "image/live.iso",
 }
 
 
@@ -46,6 +53,13 @@ def collect(build: Path) -> list[dict[str, Any]]:
     if sums != known:
         memory.write_text(json.dumps(sums))
     return rows
+
+
+def rows_of(files: list[Path]) -> list[dict[str, Any]]:
+    """The same of other files."""
+    return [
+        {"name": path.name, "path": str(path), "bytes": path.stat().st_size, "sha256": file_sha256(path)} for path in files
+    ]
 
 
 def table(rows: list[dict[str, Any]]) -> str:

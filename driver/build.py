@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import re
 from pathlib import Path
 from typing import NamedTuple
 
-from driver import setup, toolchain
+from driver import hardware, setup, toolchain
 from driver.cache import Cache, default_root, digest, remove_tree
 from driver.display import Display
 from driver.errors import TholeError
@@ -48,7 +49,7 @@ class Tree(NamedTuple):
 
 
 # Root file systems beside that of the profile, for tests; nothing of them is made before it is asked for.
-ALSO = ("slurm", "slurm-accounting", "kubernetes,slurm")
+ALSO = ("base", "slurm", "slurm-accounting", "kubernetes,slurm")
 
 
 def target(arch: str = "x86_64", profile: str = "kubernetes", image: bool = True) -> Tree:
@@ -130,6 +131,7 @@ def _environment(tree: Tree) -> dict[str, str]:
 
 def configure(tree: Tree, display: Display) -> None:
     """Run meson setup where the directory is new or its toolchain or options changed."""
+    hardware.ensure()
     if not INDEXES.exists():
         INDEXES.parent.mkdir(exist_ok=True)
         INDEXES.write_text("as first fetched\n")
@@ -215,18 +217,41 @@ def also_target(profile: str) -> str:
     return f"image/{profile.replace(',', '-')}-disk.img"
 
 
+def note_lock(lock: Path | None) -> None:
+    """Steps that use packages run again where a lock comes, changes or goes."""
+    old = INDEXES.read_text() if INDEXES.exists() else "as first fetched\n"
+    kept = [line for line in old.splitlines() if not line.startswith("locked ")]
+    text = "".join(f"{line}\n" for line in [*kept, *([f"locked {digest(lock)}"] if lock else [])])
+    if text != old or not INDEXES.exists():
+        INDEXES.parent.mkdir(exist_ok=True)
+        INDEXES.write_text(text)
+
+
 # What is made for each format beside what is always made, as targets of ninja.
-FORMATS = {"disk": (), "oci": ("image/oci.tar",)}
+FORMATS = {
+    "bios": ("image/bios.img",),
+    "disk": (),
+    "init": (),
+    "live": ("image/live.efi",),
+    "oci": ("image/oci.tar",),
+    "uefi": ("image/uefi.img",),
+    "upgrade": ("image/thole.upgrade",),
+}
+
+
+def packages_for(arch: str, form: str) -> tuple[str, ...]:
+    """Groups of debian-packages.txt: the kernel of another architecture than this machine's needs compilers for it."""
+    return ("build", arch) if form != "init" and arch != platform.machine() else ("build",)
 
 
 def everything(
     display: Display, profile: str, update: bool = False, arch: str = "x86_64", form: str = "disk"
 ) -> Tree:
-    """Set-up and the whole build of the image; of an architecture that has none yet, the init."""
-    setup.ensure(display, "build")
+    """Set-up and the whole build; of the format `init` no more than that."""
+    setup.ensure(display, *packages_for(arch, form))
     if update:
         refresh_indexes(display)
-    tree = target(arch, profile, image=arch == "x86_64")
+    tree = target(arch, profile, image=form != "init")
     make(tree, display, ("all", *FORMATS[form]) if FORMATS[form] else ())
     return tree
 

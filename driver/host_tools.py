@@ -18,21 +18,43 @@ _LOADER = "usr/lib64/ld-linux-x86-64.so.2"
 _LIBRARIES = "usr/lib/x86_64-linux-gnu"
 # Program: its package.
 TOOLS = {
+    "cert-to-efi-sig-list": "efitools",
+    "sign-efi-sig-list": "efitools",
     "mkfs.erofs": "erofs-utils",
     "fsck.erofs": "erofs-utils",
     "dump.erofs": "erofs-utils",
     "qemu-aarch64": "qemu-user",
+    "qemu-system-aarch64": "qemu-system-arm",
     "qemu-system-x86_64": "qemu-system-x86",
+    "mcopy": "mtools",
+    "mkfs.vfat": "dosfstools",
+    "mattrib": "mtools",
+    "mdir": "mtools",
+    "mmd": "mtools",
+    "mmove": "mtools",
+    "sbsign": "sbsigntool",
+    "syslinux": "syslinux",
+    "qemu-img": "qemu-utils",
+    "veritysetup": "cryptsetup-bin",
+    "xorriso": "xorriso",
+    "zstd": "zstd",
 }
+# Those for administrators.
+_SBIN = ("mkfs.vfat", "veritysetup")
 
 
 def tool(name: str) -> list[str]:
     """argv prefix that runs the Debian 13 program `name` here; fetched and unpacked the first time."""
     root = unpacked(name)
-    program = f"{root}/usr/bin/{name}"
+    program = f"{root}/{_place(name)}"
     if not (root / _LOADER).exists():
         return [program]  # it is static, so its package depends on no C library
     return [f"{root}/{_LOADER}", "--library-path", f"{root}/{_LIBRARIES}", "--argv0", name, program]
+
+
+def _place(name: str) -> str:
+    """Where its package has it."""
+    return f"usr/{'sbin' if name in _SBIN else 'bin'}/{name}"
 
 
 def unpacked(name: str) -> Path:
@@ -49,12 +71,13 @@ def unpacked(name: str) -> Path:
         for file in apt.download(apt.closure(package)).values():
             unpack(file, directory)
         # qemu-user alone has programs for thirty architectures, 14 MB each.
-        for program in (directory / "usr/bin").iterdir():
-            if program.name not in TOOLS:
+        kept = {path.resolve() for wanted in TOOLS if (path := directory / _place(wanted)).exists()}
+        for program in (directory / "usr/bin").glob("*"):
+            if program.name not in TOOLS and program.resolve() not in kept:
                 program.unlink()
         for wanted, owner in TOOLS.items():
             if owner == package:
-                _check(directory, f"usr/bin/{wanted}")
+                _check(directory, _place(wanted))
 
     return Cache().entry("host-tools", _key(name), make)
 

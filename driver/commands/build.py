@@ -21,11 +21,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--arch", choices=["x86_64", "aarch64"], default="x86_64",
-        help="of the node; for aarch64 the init alone, so far (default: %(default)s)",
+        help="of the node (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
-        "--format", choices=["disk", "oci"], default="disk",
-        help="oci: a container image as well, as a folder and as an archive for `docker load` (docs/container.md)",
+        "--format", choices=["bios", "disk", "init", "live", "oci", "uefi", "upgrade"], default="disk",
+        help="init: no more than that; oci: a container image as well, as a folder and as an archive for `docker load` (docs/container.md); uefi:"
+        " a disk that UEFI boots as well; bios: the same for an old PC's BIOS too; live: for sticks, CDs and the network, to run or to install; upgrade: what"
+        " `thole upgrade` takes, not signed (docs/images.md)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--keys", type=Path, metavar="FOLDER", help="sign the format with the keys that `./thole keys FOLDER` made"
+    )
+    parser.add_argument(
+        "--firmware", metavar="FOLDER",
+        help="firmware of devices and microcode of processors, laid out like /lib/firmware, for this build and later ones;"
+        " `none` forgets them",
     )  # fmt: skip
     parser.add_argument("--k3s", type=Path, metavar="FILE", help="the k3s program of the pinned release, with --sha256")
     parser.add_argument("--sha256", metavar="SUM", help="of that file")
@@ -34,6 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="its archive of images, with --k3s-images-sha256; `none`: nodes fetch them from the network",
     )  # fmt: skip
     parser.add_argument("--k3s-images-sha256", metavar="SUM", help="of that archive")
+    parser.add_argument(
+        "--locked", type=Path, metavar="FILE", help="take the package versions of a release's manifest.json, and no others"
+    )
     parser.add_argument("--json", action="store_true", help="the table as JSON: name, path, bytes, sha256")
     parser.add_argument("--update", action="store_true", help="fetch newer Debian package indexes first")
 
@@ -62,15 +75,32 @@ def take_k3s(options: argparse.Namespace, profile: str) -> None:
     )
 
 
+def take_lock(path: Path | None) -> None:
+    """The versions of an earlier build, if they are still to be had."""
+    from driver import build, locked
+    from driver.apt import Apt
+
+    if path:
+        for suite, versions in locked.use(path).items():
+            Apt(suite).check_lock(versions)
+    build.note_lock(path)
+
+
 def main(options: argparse.Namespace) -> int:
     """Build and print the table."""
-    from driver import artefacts, build, display
+    from driver import artefacts, build, display, hardware, signed
 
     profile = build.need_profile(options.profile)
     take_k3s(options, profile)
-    if options.format != "disk" and options.arch != "x86_64":
-        raise TholeError(f"there is no root file system for {options.arch} yet, and so no container image of it")
-    tree = build.everything(display.create(), profile, options.update, options.arch, options.format)
+    if options.keys:
+        signed.need(options.format, options.keys)
+    take_lock(options.locked)
+    if options.firmware:
+        hardware.take(options.firmware)
+    form = "disk" if options.keys else options.format
+    tree = build.everything(display.create(), profile, options.update, options.arch, form)
     rows = artefacts.collect(tree.directory)
+    if options.keys:
+        rows += artefacts.rows_of(signed.make(tree.directory, options.format, options.keys))
     print(json.dumps(rows, indent=2) if options.json else artefacts.table(rows))
     return 0

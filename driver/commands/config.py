@@ -1,6 +1,6 @@
 """Make a cluster, node.ini files of its nodes, and clients of it; check a node.ini with the node's own code.
 
-new makes a folder with the cluster's secret; join writes the node.ini of a node; client makes the file with which
+new makes a folder with the cluster's secret; join writes the node.ini of a node, nodes those of a whole table; client makes the file with which
 `./thole -n NODE ...` may talk to nodes; validate says what is wrong with a node.ini.
 """
 
@@ -26,6 +26,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     join.add_argument("--name", help="the node's name (default: made from its machine-id)")
     join.add_argument("--seed", action="append", default=[], metavar="HOST[:PORT]", help="one more seed for this node")
     join.add_argument("--output", type=Path, help="the file (default: NAME.ini or node.ini in the cluster's folder)")
+    nodes = actions.add_parser("nodes", help="write the node.ini of each node of a table")
+    nodes.add_argument("folder", type=Path, metavar="CLUSTER-FOLDER")
+    nodes.add_argument(
+        "table", type=Path, metavar="TABLE", help="CSV: a first line of keys (name, network.address, ...), a line a node"
+    )
+    nodes.add_argument("--common", type=Path, metavar="FILE", help="a node.ini with what all of them have besides")
     client = actions.add_parser("client", help="make a client, for `./thole -n NODE ...`")
     client.add_argument("folder", type=Path, metavar="CLUSTER-FOLDER")
     client.add_argument("name", metavar="NAME", help="whose it is; nodes write it to their logs")
@@ -38,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Do what was asked for."""
-    action = {"new": _new, "join": _join, "client": _client, "validate": _validate}[options.action]
+    action = {"new": _new, "join": _join, "nodes": _nodes, "client": _client, "validate": _validate}[options.action]
     return action(options)
 
 
@@ -77,6 +83,7 @@ def _new(options: argparse.Namespace) -> int:
 {shared} has the secret that lets nodes in: keep it as you keep a private key.
 Next:
   ./thole config join {folder} --name NODE      write the node.ini of a node, for each node
+  ./thole config nodes {folder} TABLE           ... or of all nodes of a table
   ./thole config client {folder} YOUR-NAME      make a client for ./thole -n NODE status
 A node that has a node.ini already joins with all lines of {shared} added to it.
 A node gets its node.ini by a config disk, by QEMU's fw_cfg, or as /var/lib/thole/node.ini (mode 0600)."""
@@ -104,6 +111,24 @@ def _join(options: argparse.Namespace) -> int:
         path.unlink()
         raise
     print(f"wrote {path}\nIt has the cluster's secret in it: hand it over by a config disk or fw_cfg, not by mail.")
+    return 0
+
+
+def _nodes(options: argparse.Namespace) -> int:
+    from driver import cluster_folder, node_program, node_table
+    from driver.errors import TholeError
+
+    shared = cluster_folder.shared_file(options.folder).read_text()
+    try:
+        common = options.common.read_text() if options.common else ""
+    except OSError as error:
+        raise TholeError(f"{options.common} cannot be read: {error.strerror}") from None
+    rows = node_table.read(options.table)
+    program = node_program.path()
+    written = node_table.write(
+        options.folder, shared, common, rows, lambda file: node_program.ask("config", "check", str(file), program=program)
+    )
+    print("".join(f"wrote {path}\n" for path in written) + "They have the cluster's secret in them.")
     return 0
 
 

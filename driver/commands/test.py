@@ -22,7 +22,14 @@ _WITHOUT_IMAGE = ("unit", "fuzz", "lint", "driver", "rootfs")
 _BESIDE = {
     "slurm": ("vm/slurm", "vm/slurm-cluster", "vm/slurm-shared"),
     "slurm-accounting": ("vm/slurm-accounting",),
-    "kubernetes,slurm": ("vm/slurm-pods",),
+    "kubernetes,slurm": ("vm/slurm-pods", "vm/kubernetes-slurm", "vm/slurm-kubernetes", "vm/killed"),
+}
+_ARCHIVES = {
+    "image/oci.tar": ("vm/container",),
+    "image/kubernetes-slurm-oci.tar": ("vm/container-cluster",),
+    "image/live.efi": ("vm/install",),
+    "image/bios.img": ("vm/uefi",),
+    "image/uefi.img": ("vm/secure-boot", "vm/uefi", "vm/upgrade", "vm/upgrade-cut"),
 }
 _LONG = ("slurm-accounting", "kubernetes,slurm")  # all their tests are long
 
@@ -57,8 +64,7 @@ def main(options: argparse.Namespace) -> int:
         if needs_image(options.names):
             build.make(build.target(), shown)
         targets = tuple(build.also_target(profile) for profile in needed_beside(options.names, options.all))
-        if needs_container_image(options.names, options.all):
-            targets += build.FORMATS["oci"]
+        targets += needed_archives(options.names, options.all)
         if targets:
             build.make(build.target(), shown, targets)
     places = [CHECKOUT / "tests", *sorted(CHECKOUT.glob("*/tests"))]
@@ -98,9 +104,13 @@ def need_fuzzers_alone(options: argparse.Namespace) -> None:
         raise TholeError("--target needs --minutes", "./thole test fuzz --minutes N --target NAME")
 
 
-def needs_container_image(names: list[str], long: bool = False) -> bool:
-    """Whether the tests of these names may run the build's container image."""
-    return any(may_be("vm/container", name) for name in names) if names else long
+def needed_archives(names: list[str], long: bool = False) -> tuple[str, ...]:
+    """The container images that the tests of these names may run, as targets of ninja: long tests all."""
+    return tuple(
+        target
+        for target, tests in _ARCHIVES.items()
+        if any(may_be(test, name) for test in tests for name in names) or (not names and long)
+    )
 
 
 def needed_beside(names: list[str], long: bool = False) -> list[str]:

@@ -19,17 +19,15 @@ EM_AARCH64, PT_INTERP = 183, 3
 
 @pytest.fixture(scope="module")
 def init() -> Path:
-    """The init as `./thole build --arch aarch64` makes it."""
+    """The init as `./thole build --arch aarch64 --format init` makes it."""
     done = subprocess.run(
-        [sys.executable, CHECKOUT / "thole", "build", "--arch", "aarch64", "--json"],
+        [sys.executable, CHECKOUT / "thole", "build", "--arch", "aarch64", "--format", "init", "--json"],
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    (row,) = json.loads(done.stdout)
-    assert row["name"] == "init"
-    return Path(row["path"])
+    return Path(next(row["path"] for row in json.loads(done.stdout) if row["name"] == "init"))
 
 
 def test_it_is_a_static_program_for_aarch64(init: Path) -> None:

@@ -159,3 +159,49 @@ def test_bad_endpoints() -> None:
     for text in ("n1:", "n1:x", "n1:70000"):
         with pytest.raises(TholeError, match="is no port"):
             node.host_and_port(text)
+
+
+TABLE = """\
+# who is where
+name, network.address, kubernetes.role, slurm.role
+n11, 192.168.1.11/24, server, "controller, login"
+n12, , agent,
+"""
+
+
+def test_a_table_of_nodes(harbour: Path, tmp_path: Path) -> None:
+    """A file for each line, with the cluster's secret, what is common, and the line's own keys."""
+    table = tmp_path / "nodes.csv"
+    table.write_text(TABLE)
+    common = tmp_path / "common.ini"
+    common.write_text("[time]\nservers = 10.0.0.1,\n  10.0.0.2\n[kubernetes]\nrole = agent\n")
+    done = thole("config", "nodes", harbour, table, "--common", common, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    first, second = harbour / "n11.ini", harbour / "n12.ini"
+    assert mode(first) == mode(second) == 0o600
+    text = first.read_text()
+    assert secret_of(first) == secret_of(harbour / "cluster.ini")
+    assert "[kubernetes]\nrole = server\n" in text and "servers = 10.0.0.1, 10.0.0.2\n" in text
+    assert "[slurm]\nrole = controller, login\n" in text and "address = 192.168.1.11/24\n" in text
+    assert "address" not in second.read_text() and "slurm" not in second.read_text()
+    again = thole("config", "nodes", harbour, table, folder=tmp_path)
+    assert again.returncode == 1 and "n11.ini is there already, and nothing was written" in again.stderr
+
+
+@pytest.mark.parametrize(("text", "said"), [
+    ("", "has no nodes"),
+    ("name\n", "has no nodes"),
+    ("name, role\nn21, x\n", "'role' is no key"),
+    ("network.address\n10.0.0.1/8\n", "a column 'name' once"),
+    ("name, node.roles\nn21\n", ":2 has 1 cells, its first line 2"),
+    ("name\nn21\nn21\n", ":3: there are two nodes 'n21'"),
+    ("name\nN_1\n", "'N_1' cannot be the name of a node"),
+    ("name, network.adress\nn21, 10.0.0.1/8\nn22, \n", "did you mean 'address'"),
+])  # fmt: skip
+def test_a_table_that_is_not_right(harbour: Path, tmp_path: Path, text: str, said: str) -> None:
+    """Nothing is written for any line."""
+    table = tmp_path / "nodes.csv"
+    table.write_text(text)
+    done = thole("config", "nodes", harbour, table, folder=tmp_path)
+    assert done.returncode == 1 and said in done.stderr, done.stderr
+    assert not list(harbour.glob("n2?.ini"))
