@@ -12,9 +12,9 @@ from pathlib import Path
 
 from driver import host_tools
 from driver.errors import TholeError
+from qemu.platforms import PLATFORMS
 
 MIB = 1 << 20
-QEMU = "qemu-system-x86_64"
 OVERHEAD = 300 * MIB  # QEMU itself: translated code, device models, page tables
 TRIAL_SECONDS = 10
 TRIAL_EXIT = 33  # isa-debug-exit ends QEMU with (value << 1) | 1
@@ -22,14 +22,14 @@ TRIAL_PORT, TRIAL_VALUE = 0xF4, 0x10
 
 
 @functools.cache
-def qemu_command() -> tuple[str, ...]:
+def qemu_command(program: str = PLATFORMS["x86_64"].emulator) -> tuple[str, ...]:
     """argv of QEMU, the same version on every machine.
 
     Under the 7.2 of Debian 12, a guest kernel died of an unexplained int3 in code with a static key (TCG, two
     processors; reported upstream for 8.0 too). It has not been seen with Debian 13's.
     """
-    data = host_tools.unpacked(QEMU) / "usr/share"
-    return (*host_tools.tool(QEMU), "-L", f"{data}/qemu", "-L", f"{data}/seabios")
+    data = host_tools.unpacked(program) / "usr/share"
+    return (*host_tools.tool(program), "-L", f"{data}/qemu", "-L", f"{data}/seabios")
 
 
 def trial_firmware() -> bytes:
@@ -40,12 +40,15 @@ def trial_firmware() -> bytes:
 
 
 @functools.cache
-def accelerator(kernel: Path) -> str:
+def accelerator(kernel: Path, architecture: str = "x86_64") -> str:
     """`kvm` where this kernel has just run under it, else `tcg`.
 
     /dev/kvm may be there and of no use (nested, forbidden, another architecture), and where a few
-    instructions run a whole kernel may still hang: so five bytes are tried first, then the kernel itself.
+    instructions run a whole kernel may still hang: so five bytes are tried first, then the kernel itself. The bytes
+    are x86's: machines of aarch64 are always emulated.
     """
+    if architecture != "x86_64":
+        return "tcg"
     usable = os.access("/dev/kvm", os.R_OK | os.W_OK) and firmware_runs("kvm", "host")
     return "kvm" if usable and kernel_runs("kvm", "host", kernel) else "tcg"
 

@@ -14,7 +14,7 @@ from typing import Any
 from driver.errors import TholeError
 from qemu.agent import Agent, AgentError
 from qemu.channel import ChannelClosed
-from qemu.vm import Vm, VmError
+from qemu.vm import EMULATOR_FAULT, Vm, VmError
 
 ADMIN_CONFIG = "/etc/kubernetes/admin.conf"
 SERVER_NAME = "kubernetes"  # a name that every API server certificate of kubeadm carries
@@ -61,11 +61,18 @@ class Node:
         return self.agent.read_text("/proc/sys/kernel/random/boot_id").strip()
 
     def wait_agent(self, timeout: float = BOOT_TIMEOUT) -> None:
-        """Until commands can be run in the guest."""
-        try:
-            self.agent.wait(timeout)
-        except (AgentError, ChannelClosed) as error:
-            raise NodeError(f"{error.what}\n{self.vm.explain()}", error.remedy) from error
+        """Until commands can be run in the guest. Where QEMU itself breaks before, the guest is started again, once."""
+        again = True
+        while True:
+            try:
+                self.agent.wait(timeout)
+                return
+            except (AgentError, ChannelClosed) as error:
+                if not again or not self.vm.emulator_failed():
+                    raise NodeError(f"{error.what}\n{self.vm.explain()}", error.remedy) from error
+            print(f"QEMU broke ({EMULATOR_FAULT} ...): {self.vm.config.name} is started again")
+            self.vm.start_again()
+            again = False
 
     def fetch_kubeconfig(self, timeout: float = READY_TIMEOUT) -> Path:
         """Wait for the admin's kubeconfig in the guest and write it for this machine."""

@@ -52,8 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--name", default="node", help="folder below build/run for the data disk (default: %(default)s)"
     )
     parser.add_argument(
-        "--root", choices=["disk", "9p"], default="disk",
-        help="where the root file system is: a disk with erofs, or a folder of this machine by virtio-9p",
+        "--root", choices=["disk", "9p", "overlay", "tmpfs"], default="disk",
+        help="where the root file system is: a disk with erofs, a folder of this machine by virtio-9p, the disk with"
+        " changes in memory, or a copy of it in memory",
     )  # fmt: skip
     parser.add_argument("--fresh", action="store_true", help="begin with an empty data disk")
     parser.add_argument("--append", metavar="TEXT", default="", help="more for the kernel command line")
@@ -83,6 +84,7 @@ def main(options: argparse.Namespace, artifacts: Artifacts | None = None) -> int
 
 def configure(options: argparse.Namespace, artifacts: Artifacts, folder: Path) -> VmConfig:
     """The VM that the options describe."""
+    in_memory = f" thole.node.root={options.root}" if options.root in ("overlay", "tmpfs") else ""
     return VmConfig(
         artifacts=artifacts,
         folder=folder,
@@ -91,7 +93,7 @@ def configure(options: argparse.Namespace, artifacts: Artifacts, folder: Path) -
         cpus=options.cpus,
         port=options.port or ("auto" if options.check else 6443),
         node_config=options.node_config,
-        command_line=options.append,
+        command_line=options.append + in_memory,
         throwaway=options.check,
         reboots=not (options.check or options.exec),
         data_size=8 * GIB,

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from driver.errors import TholeError
-from qemu import host, root_folder
+from qemu import firmware, host, root_folder
 from qemu.agent import Agent
 from qemu.artifacts import Artifacts
 from qemu.console import Console
 from qemu.images import make_sparse
+from qemu.platforms import PLATFORMS, Platform
 from qemu.process import Process
 from qemu.qmp import Qmp
 
@@ -24,8 +26,14 @@ AGENT_PORT = "org.qemu.guest_agent.0"
 # works; a processor that its host leaves without time for twenty seconds is no lockup and no stall (two minutes are).
 BUSY_HOST = "no_timer_check watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120"
 ROOT_ON_DISK = "root=PARTLABEL=thole-root-a ro"
-COMMAND_LINE = f"console=ttyS0 loglevel=5 panic=10 {BUSY_HOST}"
+COMMAND_LINE = f"loglevel=5 panic=10 {BUSY_HOST}"
+MACHINE = PLATFORMS["x86_64"].machine
+# A machine without firmware tables about itself (SMBIOS, which Linux calls DMI), with the same devices on PCI.
+MICROVM = "microvm,acpi=on,pcie=on,rtc=on,isa-serial=on,pit=on,pic=on"
 PORT_TRIES = 3
+# QEMU ends itself by this where one emulated processor uses memory that another is just mapping anew, which Linux does
+# while it looks at PCI devices: a race in QEMU's TCG with several processors (its issue 1921), seen in 10.0.
+EMULATOR_FAULT = "iotlb_to_section: Assertion"
 
 
 class VmError(TholeError):
@@ -39,15 +47,21 @@ class VmConfig:
     artifacts: Artifacts
     folder: Path
     name: str = "node"
+    machine: str = ""  # default: that of the build's architecture
     memory: int = 2 * GIB
     minimum_memory: int = MINIMUM_MEMORY
     cpus: int = 2
     port: str | int = API_PORT
+    uefi_disk: Path | None = None  # what UEFI boots, written by the guest, in place of kernel and root of the build
+    secure_boot: bool = False  # the firmware checks signatures, once keys are enrolled
+    initramfs: Path | None = None  # beside the build's kernel, in place of the root
+    firmware: bool = False  # a PC's BIOS, and what it finds to boot: `uefi_disk`, or something of `extra`
     root_folder: Path | None = None  # the root file system by virtio-9p, in place of the disk
     data_disk: Path | None = None  # default: data.img in the folder
     data_size: int = 8 * GIB
     throwaway: bool = False  # the data disk need not survive a power cut of this machine: no flushes
     write_log: Path | None = None  # every write to the data disk is kept here too, for qemu.write_log
+    root_write_log: Path | None = None  # the same of the disk that UEFI boots
     node_config: Path | None = None  # handed over as the fw_cfg file opt/thole/node.ini
     command_line: str = ""  # added to the kernel's
     reboots: bool = True  # False: a reset ends QEMU
@@ -55,7 +69,25 @@ class VmConfig:
     deadline: float | None = None  # QEMU is killed after so many seconds
     console_socket: Path | None = None  # QEMU connects its console here, for a terminal
     accelerator: str | None = None  # default: tried
+    counted: bool = False  # emulated with one nanosecond an instruction: the guest's clock counts them
+    before_start: Callable[[], object] = lambda: None  # of QEMU, each time
+    after_start: Callable[[Vm], object] = lambda vm: None
     extra: list[str] = field(default_factory=list)  # more arguments for QEMU
+
+    @property
+    def platform(self) -> Platform:
+        """The kind of machine that the build is for."""
+        return PLATFORMS[self.artifacts.architecture]
+
+    @property
+    def kernel_arguments(self) -> str:
+        """The kernel's command line but for the root."""
+        return f"console={self.platform.console} {COMMAND_LINE} {self.command_line}".strip()
+
+    @property
+    def has_data_disk(self) -> bool:
+        """A disk that UEFI boots has a partition for data."""
+        return self.uefi_disk is None or self.data_disk is not None
 
     @property
     def data(self) -> Path:
@@ -83,11 +115,13 @@ class Vm:
         if config.node_config and not config.node_config.is_file():
             raise TholeError(f"the node configuration {config.node_config} is not there")
         self._choose_port()
+        config.before_start()
         config.folder.mkdir(parents=True, exist_ok=True)
-        if not config.data.exists():
+        if config.has_data_disk and not config.data.exists():
             make_sparse(config.data, config.data_size)
-        if config.write_log:
-            config.write_log.write_bytes(b"")  # QEMU makes no file for it
+        for log in (config.write_log, config.root_write_log):
+            if log:
+                log.write_bytes(b"")  # QEMU makes no file for it
         # Socket paths have at most 107 bytes: the sockets go to a short place of their own.
         self._sockets = Path(tempfile.mkdtemp(prefix="thole-vm-"))
         for left in reversed(range(PORT_TRIES)):
@@ -95,6 +129,7 @@ class Vm:
             self._process = Process(self.arguments(), config.folder / "qemu.log", config.deadline)
             try:
                 self._qmp = Qmp.connect(self._sockets / "qmp", self.alive)
+                config.after_start(self)
                 return self
             except TholeError as error:
                 self._process.kill()
@@ -109,14 +144,23 @@ class Vm:
                 ) from error
         raise AssertionError("unreachable")
 
+    def emulator_failed(self) -> bool:
+        """Whether QEMU has ended by a known fault of its own, which is no word about the guest."""
+        return bool(self._process and not self.alive() and EMULATOR_FAULT in self._process.complaint())
+
+    def start_again(self) -> None:
+        """Start QEMU with the same disks; for the guest it is as if its power had been cut."""
+        self.kill()
+        self._agent = self._qmp = None
+        self.start()
+
     def arguments(self) -> list[str]:
         """QEMU's command line."""
         config = self.config
-        acceleration = config.accelerator or host.accelerator(config.artifacts.kernel)
-        root = root_folder.COMMAND_LINE if config.root_folder else ROOT_ON_DISK
-        line = f"{root} {COMMAND_LINE} {config.command_line}".strip()
+        platform = config.platform
+        acceleration = config.accelerator or host.accelerator(config.artifacts.kernel, config.artifacts.architecture)
         argv = [
-            *host.qemu_command(),
+            *host.qemu_command(platform.emulator),
             "-nodefaults",
             "-no-user-config",
             "-display",
@@ -124,11 +168,15 @@ class Vm:
             "-name",
             config.name,
         ]
-        argv += ["-machine", "q35,hpet=off,vmport=off,smbus=off,sata=off,graphics=off"]
-        argv += ["-accel", "kvm", "-cpu", "host"] if acceleration == "kvm" else []
-        argv += ["-accel", "tcg,thread=multi", "-cpu", "max"] if acceleration != "kvm" else []
+        argv += ["-machine", (config.machine or platform.machine) + (",smm=on" if config.secure_boot else "")]
+        if config.counted:
+            argv += ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off", "-cpu", platform.processor]
+        elif acceleration == "kvm":
+            argv += ["-accel", "kvm", "-cpu", "host"]
+        else:
+            argv += ["-accel", "tcg,thread=multi", "-cpu", platform.processor]
         argv += ["-smp", str(config.cpus), "-m", f"{config.memory // host.MIB}M"]
-        argv += ["-kernel", str(config.artifacts.kernel), "-append", line]
+        argv += self._boot()
         argv += [] if config.reboots else ["-no-reboot"]
         argv += self._disks() + self._network() + self._channels()
         argv += ["-device", "virtio-rng-pci"]
@@ -210,30 +258,49 @@ class Vm:
     def _choose_port(self) -> None:
         self.port = host.choose_port(self.config.port) if self.config.network else 0
 
+    def _boot(self) -> list[str]:
+        """The kernel, or firmware that finds one on the disk."""
+        config = self.config
+        if config.firmware:
+            return []
+        if config.uefi_disk:
+            return firmware.devices(config.folder, platform=config.platform, secure=config.secure_boot)
+        if config.initramfs:
+            initrd = ["-initrd", str(config.initramfs)]
+            return ["-kernel", str(config.artifacts.kernel), *initrd, "-append", config.kernel_arguments]
+        root = root_folder.COMMAND_LINE if config.root_folder else ROOT_ON_DISK
+        return ["-kernel", str(config.artifacts.kernel), "-append", f"{root} {config.kernel_arguments}"]
+
+    def _root(self) -> list[str]:
+        """The disk with the root file system, or the folder."""
+        config = self.config
+        if config.root_folder:
+            return root_folder.devices(config.root_folder)
+        if config.initramfs or (config.firmware and not config.uefi_disk):
+            return []
+        disk = escape(config.uefi_disk or config.artifacts.disk)
+        only = "off" if config.uefi_disk else "on"
+        root = f"driver=raw,node-name=root,read-only={only},file.driver=file,file.filename={disk}"
+        logged = logging_layer("root-logged", "root", config.root_write_log)
+        drive = "root-logged" if logged else "root"
+        return ["-blockdev", root, *logged, "-device", f"virtio-blk-pci,drive={drive},serial=thole-root"]
+
     def _disks(self) -> list[str]:
         config = self.config
+        if not config.has_data_disk:
+            return self._root()
         data = escape(config.data)
         form = "qcow2" if config.data.suffix == ".qcow2" else "raw"
-        disk = escape(config.artifacts.disk)
-        root = f"driver=raw,node-name=root,read-only=on,file.driver=file,file.filename={disk}"
         no_flush = "on" if config.throwaway else "off"
-        on_disk = ["-blockdev", root, "-device", "virtio-blk-pci,drive=root,serial=thole-root"]
         return [
-            *(root_folder.devices(config.root_folder) if config.root_folder else on_disk),
+            *self._root(),
             "-blockdev", (
                 f"driver={form},node-name=data,discard=unmap,cache.no-flush={no_flush},"
                 f"file.driver=file,file.discard=unmap,file.cache.no-flush={no_flush},file.filename={data}"
             ),
-            *self._write_log(),
+            *logging_layer("logged", "data", config.write_log),
             "-device", f"virtio-blk-pci,drive={'logged' if config.write_log else 'data'},serial=thole-data",
         ]  # fmt: skip
-
-    def _write_log(self) -> list[str]:
-        """A layer before the data disk that keeps each write and flush in a file."""
-        if not self.config.write_log:
-            return []
-        log = escape(self.config.write_log)
-        return ["-blockdev", f"driver=blklogwrites,node-name=logged,file=data,log.driver=file,log.filename={log}"]
 
     def _network(self) -> list[str]:
         if not self.config.network:
@@ -263,6 +330,13 @@ class Vm:
     def _remove_sockets(self) -> None:
         if self._sockets:
             shutil.rmtree(self._sockets, ignore_errors=True)
+
+
+def logging_layer(name: str, below: str, log: Path | None) -> list[str]:
+    """A layer before a disk that keeps each write and flush in a file; nothing without one."""
+    if not log:
+        return []
+    return ["-blockdev", f"driver=blklogwrites,node-name={name},file={below},log.driver=file,log.filename={escape(log)}"]
 
 
 def escape(path: Path) -> str:

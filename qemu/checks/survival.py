@@ -19,11 +19,19 @@ PROVOKED = (r"[Mm]emory cgroup out of memory", r"oom-kill:", r"invoked oom-kille
 
 
 def until(what: str, condition: Callable[[], object], timeout: float) -> None:
-    """Ask the guest again and again until `condition()` holds."""
+    """Ask the guest again and again until `condition()` holds. A question that fails, as one to an API server that starts,
+    is asked again, too.
+    """
     limit = time.monotonic() + timeout
-    while not condition():
+    while True:
+        why = ""
+        try:
+            if condition():
+                return
+        except TholeError as error:
+            why = f" ({error.what})"
         if time.monotonic() > limit:
-            raise CheckFailed(f"{what}: not so within {timeout:.0f} s")
+            raise CheckFailed(f"{what}: not so within {timeout:.0f} s{why}")
         time.sleep(POLL)
 
 

@@ -48,7 +48,7 @@ class Member:
     def node(self) -> Node:
         """The node that runs now."""
         if not self._node or not self.alive():
-            raise ClusterError(f"{self.name} does not run", f"start it: ./thole cluster start {self.name}")
+            raise self._stands_still()
         return self._node
 
     @property
@@ -69,8 +69,10 @@ class Member:
         return UP if self.answered else BOOTING
 
     def wait(self, timeout: float = BOOT_TIMEOUT) -> None:
-        """Until its guest agent answers."""
-        node = self.node
+        """Until its guest agent answers. Whether its VM still runs is seen there: QEMU may have broken meanwhile."""
+        node = self._node
+        if not node:
+            raise self._stands_still()
         with self.busy:
             node.wait_agent(timeout)
         self.answered = True
@@ -89,6 +91,9 @@ class Member:
         """A text file of the node."""
         with self.busy:
             return self.agent.read_text(path)
+
+    def _stands_still(self) -> ClusterError:
+        return ClusterError(f"{self.name} does not run", f"start it: ./thole cluster start {self.name}")
 
     def begin(self, vm: Vm) -> None:
         """A VM of it has been started."""
@@ -181,20 +186,19 @@ class Cluster:
                 name=name,
                 memory=self.spec.memory,
                 minimum_memory=self.spec.memory,  # looked at for all nodes together
-                cpus=self.spec.cpus,
+                cpus=self.spec.processors(name),
                 data_size=DATA_SIZE,
                 throwaway=self.spec.throwaway,
                 node_config=ini,
                 network=False,
                 deadline=self.spec.deadline,
                 extra=member.card,
+                before_start=lambda: self.wire.expect(name),
+                after_start=lambda vm: self._begun(name, vm),
             )
         )
         self._on_start(vm)
-        self.wire.expect(name)
         vm.start()
-        self.wire.attach(name)
-        vm.port = self.api_port if name == "node1" else 0  # for a kubeconfig of this machine
         member.begin(vm)
         return member
 
@@ -325,6 +329,10 @@ class Cluster:
         self.close()
         if kind is None:
             self.check_consoles()
+
+    def _begun(self, name: str, vm: Vm) -> None:
+        self.wire.attach(name)
+        vm.port = self.api_port if name == "node1" else 0  # for a kubeconfig of this machine
 
     def _link(self, name: str, up: bool) -> None:
         member = self.member(name)

@@ -40,6 +40,7 @@ class ClusterSpec:
     nodes: int = 3
     memory: int = MEMORY["base"]
     cpus: int = 1
+    first_cpus: int = 0  # of the first node; 0: as many as the others
     kubernetes: bool = False  # nodes run it, where their image has it
     node_configs: list[Path] = field(default_factory=list)  # none, one for all, or one for each
     settings: dict[str, Settings] = field(default_factory=dict)  # by node's name, or `*`; they go before all else
@@ -51,6 +52,10 @@ class ClusterSpec:
     streams: bool = False  # network cards by streams: faster, but nothing is dropped however slow a guest is
     throwaway: bool = False  # the data disks need not survive a power cut of this machine
     deadline: float | None = None  # each VM is killed after so many seconds
+
+    def processors(self, name: str) -> int:
+        """Of the node of that name."""
+        return (self.first_cpus if name == self.names()[0] else 0) or self.cpus
 
     def check(self) -> None:
         """Refuse what cannot be, before anything is made."""
