@@ -101,6 +101,12 @@ def pytest_runtest_makereport(item: pytest.Item):
 
 
 @pytest.fixture(scope="session")
+def build(request: pytest.FixtureRequest) -> Path:
+    """Where the build's files are."""
+    return Path(request.config.getoption("--build"))
+
+
+@pytest.fixture(scope="session")
 def artifacts(request: pytest.FixtureRequest) -> Artifacts:
     """What the build made; ./thole test builds before it comes here."""
     return Artifacts.find(request.config.getoption("--build"))

@@ -36,12 +36,16 @@ class Found(NamedTuple):
 class CutDisk:
     """Images of the disk of a log as cuts after more and more entries leave it. Each lies in the same file."""
 
-    def __init__(self, log: WriteLog, folder: Path, size: int, seed: int) -> None:
+    def __init__(self, log: WriteLog, folder: Path, size: int, seed: int, before: Path | None = None) -> None:
+        """`before`: what was on the disk when the log began; otherwise it was blank."""
         self.log = log
         self.seed = seed
         self._settled, self._count = folder / "settled.img", 0
         self._cut = folder / "cut.img"
-        make_sparse(self._settled, size)
+        if before:
+            subprocess.run(["cp", "--sparse=always", before, self._settled], check=True)
+        else:
+            make_sparse(self._settled, size)
 
     def at(self, count: int) -> Path:
         """With all of the first `count` entries."""

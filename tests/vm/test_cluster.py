@@ -16,7 +16,7 @@ from qemu.cluster import capture, door, frames
 from qemu.cluster.cluster import Cluster
 from qemu.cluster.owner import Owner
 from qemu.images import check_ext4
-from qemu.vm import Vm
+from qemu.vm import EMULATOR_FAULT, Vm
 
 PATIENCE = 10.0
 SILENCE = 2.0
@@ -97,6 +97,17 @@ def test_a_power_cut_and_a_new_disk(cluster: Cluster) -> None:
     cluster.remake("node3").wait()
     assert member.read("/etc/machine-id") != first
     assert answering(cluster) == set(cluster.nodes)
+
+
+def test_a_node_whose_emulator_breaks_is_started_again(cluster: Cluster) -> None:
+    """QEMU ends by a fault of its own while the node starts: it is started once more, and is on the network."""
+    cluster.kill("node3")
+    member = cluster.start("node3")
+    member.node.vm.cut_power()
+    with (member.folder / "qemu.log").open("a") as log:
+        log.write(EMULATOR_FAULT)
+    member.wait()
+    assert "node3" in answering(cluster)
 
 
 def test_a_flood_ends(cluster: Cluster) -> None:

@@ -1,0 +1,1 @@
+"""Images: how large, how fast to boot and to build, how much memory an idle node needs."""
