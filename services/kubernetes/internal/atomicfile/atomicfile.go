@@ -29,10 +29,7 @@ func Write(path string, content []byte, mode fs.FileMode) error {
 	if err := fill(file, content, mode); err != nil {
 		return err
 	}
-	if err := os.Rename(file.Name(), path); err != nil {
-		return err
-	}
-	return syncDirectory(directory)
+	return Place(file.Name(), path)
 }
 
 // WriteKubeconfig is Write for a kubeconfig, which may hold keys: only root reads it.
@@ -52,13 +49,4 @@ func fill(file *os.File, content []byte, mode fs.FileMode) error {
 		return err
 	}
 	return file.Sync()
-}
-
-func syncDirectory(path string) error {
-	directory, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer directory.Close()
-	return directory.Sync()
 }

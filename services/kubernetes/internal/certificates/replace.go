@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"thole/services/kubernetes/internal/atomicfile"
 	"thole/services/kubernetes/internal/pki"
 )
 
@@ -42,7 +43,7 @@ func replace(directory string, fill func(string) error) error {
 	if err != nil {
 		return &os.LinkError{Op: "rename", Old: next, New: directory, Err: err}
 	}
-	if err := sync(filepath.Dir(directory)); err != nil {
+	if err := atomicfile.Sync(filepath.Dir(directory)); err != nil {
 		return err
 	}
 	return os.RemoveAll(next)
@@ -91,15 +92,6 @@ func seal(directory string) error {
 		if err := os.Chmod(path, mode); err != nil {
 			return err
 		}
-		return sync(path)
+		return atomicfile.Sync(path)
 	})
-}
-
-func sync(path string) error {
-	file, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	return file.Sync()
 }

@@ -15,6 +15,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"thole/services/kubernetes/internal/atomicfile"
 )
 
 const (
@@ -107,13 +109,13 @@ func writeAuthorities(folder string, files map[string][]byte) error {
 			return err
 		}
 	}
-	if err := syncTree(next); err != nil {
+	if err := atomicfile.SyncTree(next); err != nil {
 		return err
 	}
 	if err := os.Remove(folder); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err // an empty folder is in the way
 	}
-	return place(next, folder)
+	return atomicfile.Place(next, folder)
 }
 
 // fetch asks the others in turn; without files it says why each had none.

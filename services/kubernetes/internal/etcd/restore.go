@@ -12,6 +12,8 @@ import (
 
 	backup "go.etcd.io/etcd/etcdutl/v3/snapshot"
 	"go.uber.org/zap"
+
+	"thole/services/kubernetes/internal/atomicfile"
 )
 
 const (
@@ -110,7 +112,7 @@ func build(node thisNode, path, folder string) error {
 	if err != nil {
 		return err
 	}
-	return syncTree(folder)
+	return atomicfile.SyncTree(folder)
 }
 
 // rejoinVerb has this server begin without data, and so join the data store that the other servers have.
@@ -150,7 +152,7 @@ func exchange(folder string) error {
 			return err
 		}
 	}
-	if err := syncPath(filepath.Dir(dataFolder)); err != nil {
+	if err := atomicfile.Sync(filepath.Dir(dataFolder)); err != nil {
 		return err
 	}
 	return thole("start", append([]string{"--no-wait"}, users...)...)

@@ -19,6 +19,8 @@ import (
 
 	"go.etcd.io/etcd/client/v3/snapshot"
 	"go.uber.org/zap"
+
+	"thole/services/kubernetes/internal/atomicfile"
 )
 
 const (
@@ -74,7 +76,7 @@ func save(path string) error {
 		_ = os.Remove(path)
 		return err
 	}
-	return syncPath(filepath.Dir(path))
+	return atomicfile.Sync(filepath.Dir(path))
 }
 
 // checkHash compares the file with the hash that etcd has put at its end.
