@@ -11,6 +11,7 @@ namespace thole {
 
 namespace {
 
+constexpr std::string_view kHexadecimalDigits = "0123456789abcdef";
 constexpr std::string_view kWhiteSpace = " \t\r\n";
 
 struct Unit {
@@ -248,6 +249,15 @@ std::string_view nearest_name(std::string_view word, std::span<const std::string
     return best;
 }
 
+std::string hexadecimal(std::span<const std::uint8_t> bytes) {
+    std::string digits;
+    for (const std::uint8_t byte : bytes) {
+        digits += kHexadecimalDigits[byte >> 4U];
+        digits += kHexadecimalDigits[byte & 15U];
+    }
+    return digits;
+}
+
 std::string duration_text(Milliseconds duration) {
     const std::int64_t total = duration.count();
     if (total >= 60'000) {
@@ -257,7 +267,6 @@ std::string duration_text(Milliseconds duration) {
 }
 
 std::string json_string(std::string_view text) {
-    constexpr std::string_view kHex = "0123456789abcdef";
     std::string out = "\"";
     while (!text.empty()) {
         const std::size_t length = utf8_length(text);
@@ -269,8 +278,8 @@ std::string json_string(std::string_view text) {
             out += text[0];
         } else if (byte < 0x20) {
             out += "\\u00";
-            out += kHex[byte >> 4U];
-            out += kHex[byte & 15U];
+            out += kHexadecimalDigits[byte >> 4U];
+            out += kHexadecimalDigits[byte & 15U];
         } else {
             out += text.substr(0, length);
         }

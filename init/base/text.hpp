@@ -105,6 +105,9 @@ Result<bool> parse_boolean(std::string_view text);
 /// The candidate nearest to `word` by edit distance, or empty where none is near enough to be a slip of the pen.
 std::string_view nearest_name(std::string_view word, std::span<const std::string_view> candidates);
 
+/// Each byte as two hexadecimal digits, in small letters.
+std::string hexadecimal(std::span<const std::uint8_t> bytes);
+
 /// A duration for people: "0.8 s", "12.3 s", "2 m 5 s".
 std::string duration_text(Milliseconds duration);
 

@@ -78,15 +78,9 @@ Result<std::optional<ConfigUrl>> config_url(std::string_view command_line) {
 }
 
 std::string sha256(std::string_view text) {
-    constexpr std::string_view kHexadecimal = "0123456789abcdef";
     std::array<unsigned char, crypto_hash_sha256_BYTES> sum{};
     ::crypto_hash_sha256(sum.data(), reinterpret_cast<const unsigned char*>(text.data()), text.size());
-    std::string digits;
-    for (const unsigned char byte : sum) {
-        digits += kHexadecimal[byte >> 4U];
-        digits += kHexadecimal[byte & 15U];
-    }
-    return digits;
+    return hexadecimal(sum);
 }
 
 Result<std::optional<ConfigUrl>> wanted_config_url() {

@@ -35,12 +35,7 @@ Result<std::string> new_machine_id() {
     }
     bytes[6] = static_cast<unsigned char>((bytes[6] & 0x0FU) | 0x40U);
     bytes[8] = static_cast<unsigned char>((bytes[8] & 0x3FU) | 0x80U);
-    std::string id;
-    for (const unsigned char byte : bytes) {
-        id += "0123456789abcdef"[byte >> 4U];
-        id += "0123456789abcdef"[byte & 15U];
-    }
-    return id;
+    return hexadecimal(bytes);
 }
 
 /// A file in memory: gone with the next boot, so nothing is gained by a rename or an fsync.

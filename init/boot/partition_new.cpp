@@ -1,6 +1,7 @@
 #include "boot/partition_new.hpp"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 
 #include "base/text.hpp"
@@ -85,14 +86,13 @@ Result<NewTable> new_partition_table(std::span<const NewPartition> partitions, s
 }
 
 std::string guid_of(std::string_view random) {
-    constexpr std::string_view kDigits = "0123456789abcdef";
-    std::string text;
-    for (std::size_t index = 0; index < 16 && index < random.size(); ++index) {
-        unsigned byte = static_cast<unsigned char>(random[index]);
-        byte = index == 6 ? (byte & 0x0FU) | 0x40U : index == 8 ? (byte & 0x3FU) | 0x80U : byte;
-        text += index == 4 || index == 6 || index == 8 || index == 10 ? "-" : "";
-        text += kDigits[byte >> 4U];
-        text += kDigits[byte & 15U];
+    std::array<std::uint8_t, 16> bytes{};
+    std::ranges::copy(random.substr(0, bytes.size()), bytes.begin());
+    bytes[6] = static_cast<std::uint8_t>((bytes[6] & 0x0FU) | 0x40U);
+    bytes[8] = static_cast<std::uint8_t>((bytes[8] & 0x3FU) | 0x80U);
+    std::string text = hexadecimal(bytes);
+    for (const std::size_t dash : {20U, 16U, 12U, 8U}) {
+        text.insert(dash, 1, '-');
     }
     return text;
 }

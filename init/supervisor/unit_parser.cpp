@@ -40,19 +40,25 @@ std::string_view template_of(std::string_view name) {
 namespace {
 
 const UnitKey* find_key(std::string_view section, std::string_view key) {
-    const auto table = unit_keys();
-    const auto row = std::ranges::find_if(
-        table, [&](const UnitKey& candidate) { return candidate.section == section && candidate.key == key; });
-    return row == table.end() ? nullptr : &*row;
+    for (const auto table : unit_keys()) {
+        const auto row = std::ranges::find_if(
+            table, [&](const UnitKey& candidate) { return candidate.section == section && candidate.key == key; });
+        if (row != table.end()) {
+            return &*row;
+        }
+    }
+    return nullptr;
 }
 
 std::unexpected<Error> unknown_key(std::string_view section, std::string_view key) {
     std::vector<std::string_view> sections;
     std::vector<std::string_view> keys;
-    for (const UnitKey& row : unit_keys()) {
-        sections.push_back(row.section);
-        if (row.section == section) {
-            keys.push_back(row.key);
+    for (const auto table : unit_keys()) {
+        for (const UnitKey& row : table) {
+            sections.push_back(row.section);
+            if (row.section == section) {
+                keys.push_back(row.key);
+            }
         }
     }
     const bool known_section = !keys.empty();
@@ -318,12 +324,14 @@ Result<CommandLine> split_command(std::string_view text) {
 std::string unit_reference() {
     std::string page = "# Unit files\n\nMade from the table that reads them. One unit a file, `NAME.unit`.\n";
     std::string_view section;
-    for (const UnitKey& row : unit_keys()) {
-        if (row.section != section) {
-            section = row.section;
-            page += concat("\n## [", section, "]\n\n| key | value | meaning |\n| --- | --- | --- |\n");
+    for (const auto table : unit_keys()) {
+        for (const UnitKey& row : table) {
+            if (row.section != section) {
+                section = row.section;
+                page += concat("\n## [", section, "]\n\n| key | value | meaning |\n| --- | --- | --- |\n");
+            }
+            page += concat("| `", row.key, "` | ", allowed_text(row), " | ", row.meaning, " |\n");
         }
-        page += concat("| `", row.key, "` | ", allowed_text(row), " | ", row.meaning, " |\n");
     }
     return page;
 }

@@ -1,7 +1,6 @@
 #include "supervisor/unit_schema.hpp"
 
 #include <array>
-#include <csignal>
 
 #include "supervisor/unit_values.hpp"
 
@@ -12,27 +11,8 @@ namespace {
 using Form = UnitKey::Form;
 using Kind = UnitKey::Kind;
 
-template <typename Enumeration>
-consteval Choice choice(std::string_view name, Enumeration value) {
-    return {name, static_cast<int>(value)};
-}
-
-constexpr std::array kTypes{choice("simple", ServiceType::simple), choice("oneshot", ServiceType::oneshot),
-                            choice("forking", ServiceType::forking)};
-constexpr std::array kReadiness{
-    choice("started", Readiness::started), choice("notify", Readiness::notify),    choice("fd", Readiness::fd),
-    choice("tcp", Readiness::tcp),         choice("unix", Readiness::unix_socket), choice("file", Readiness::file),
-    choice("exec", Readiness::exec)};
-constexpr std::array kRestart{choice("always", RestartPolicy::always), choice("on-failure", RestartPolicy::on_failure),
-                              choice("never", RestartPolicy::never)};
-constexpr std::array kKill{choice("cgroup", KillMode::cgroup), choice("mixed", KillMode::mixed),
-                           choice("process", KillMode::process)};
-constexpr std::array kSignals{choice("TERM", SIGTERM), choice("INT", SIGINT),    choice("QUIT", SIGQUIT),
-                              choice("HUP", SIGHUP),   choice("USR1", SIGUSR1),  choice("USR2", SIGUSR2),
-                              choice("KILL", SIGKILL), choice("WINCH", SIGWINCH)};
-
 // Captureless lambdas keep the field beside its documentation.
-constexpr std::array kKeys{
+constexpr std::array kUnitKeys{
     UnitKey{.section = "unit",
             .key = "description",
             .store = {.text = [](Unit& unit) -> std::string& { return unit.description; }},
@@ -120,239 +100,9 @@ constexpr std::array kKeys{
             .store = {.special = add_container_condition},
             .allowed = "yes, no",
             .meaning = "The same for a node that runs in a container, or does not."},
+};
 
-    UnitKey{.section = "service",
-            .key = "type",
-            .kind = Kind::choice,
-            .store = {.number = [](Unit& unit, std::int64_t value) { unit.type = static_cast<ServiceType>(value); }},
-            .choices = kTypes,
-            .meaning =
-                "A oneshot is ready when its command has ended with 0. A forking one goes into the background by "
-                "itself and leaves its main process in `pid-file`."},
-    UnitKey{.section = "service",
-            .key = "remain",
-            .kind = Kind::boolean,
-            .store = {.number = [](Unit& unit, std::int64_t value) { unit.remain = value != 0; }},
-            .meaning =
-                "Of a oneshot: yes, it stays done until it is stopped, and `post-stop` runs then; no, `post-stop` "
-                "runs at once and each start runs it again. Default yes."},
-    UnitKey{.section = "service",
-            .key = "pid-file",
-            .kind = Kind::path,
-            .store = {.text = [](Unit& unit) -> std::string& { return unit.pid_file; }},
-            .allowed = "a path",
-            .meaning = "Where a forking service writes the number of its main process; removed before each start."},
-    UnitKey{.section = "service",
-            .key = "command",
-            .form = Form::joined,
-            .kind = Kind::arguments,
-            .store = {.list = [](Unit& unit) -> std::vector<std::string>& { return unit.command; }},
-            .allowed = "program and arguments",
-            .meaning = "No shell. `${section.key}` is node.ini's value, `${NAME}` the service's environment; indented "
-                       "lines go on."},
-    UnitKey{.section = "service",
-            .key = "pre-start",
-            .form = Form::each,
-            .kind = Kind::special,
-            .store = {.special = [](Unit& unit, std::string_view value,
-                                    const Expander& expand) { return add_command(value, expand, unit.pre_start); }},
-            .allowed = "program and arguments",
-            .meaning = "Run one after the other before the command, as the same user; one that fails ends the start."},
-    UnitKey{.section = "service",
-            .key = "post-stop",
-            .form = Form::each,
-            .kind = Kind::special,
-            .store = {.special = [](Unit& unit, std::string_view value,
-                                    const Expander& expand) { return add_command(value, expand, unit.post_stop); }},
-            .allowed = "program and arguments",
-            .meaning = "Run when the last process is gone, however it ended; a failure is only said."},
-    UnitKey{.section = "service",
-            .key = "environment",
-            .form = Form::joined,
-            .kind = Kind::arguments,
-            .store = {.list = [](Unit& unit) -> std::vector<std::string>& { return unit.environment; }},
-            .allowed = "NAME=value ...",
-            .meaning = "Added to the environment."},
-    UnitKey{.section = "service",
-            .key = "environment-file",
-            .form = Form::each,
-            .kind = Kind::one_path,
-            .store = {.list = [](Unit& unit) -> std::vector<std::string>& { return unit.environment_files; }},
-            .allowed = "a path",
-            .meaning = "Lines NAME=value, read at each start; a missing file is an error of the start."},
-    UnitKey{.section = "service",
-            .key = "user",
-            .store = {.text = [](Unit& unit) -> std::string& { return unit.user; }},
-            .allowed = "a user name",
-            .meaning = "Default root."},
-    UnitKey{.section = "service",
-            .key = "group",
-            .store = {.text = [](Unit& unit) -> std::string& { return unit.group; }},
-            .allowed = "a group name",
-            .meaning = "Default: the user's own."},
-    UnitKey{.section = "service",
-            .key = "groups",
-            .form = Form::joined,
-            .kind = Kind::words,
-            .store = {.list = [](Unit& unit) -> std::vector<std::string>& { return unit.confined().groups; }},
-            .allowed = "group names",
-            .meaning = "Supplementary groups."},
-    UnitKey{.section = "service",
-            .key = "working-directory",
-            .kind = Kind::path,
-            .store = {.text = [](Unit& unit) -> std::string& { return unit.working_directory; }},
-            .allowed = "a path",
-            .meaning = "Default /."},
-    UnitKey{.section = "service",
-            .key = "umask",
-            .kind = Kind::special,
-            .store = {.special = set_umask},
-            .allowed = "three octal digits",
-            .meaning = "See umask(2). Default 022."},
-    UnitKey{.section = "service",
-            .key = "limits",
-            .form = Form::joined,
-            .kind = Kind::special,
-            .store = {.special = add_limits},
-            .allowed = "NAME=SOFT[:HARD] ...",
-            .meaning = "Resource limits by the names of setrlimit(2) in small letters, such as `nofile=65536 "
-                       "core=0:infinity`; sizes may have K, M, G. Default: nofile 1048576, nproc and memlock without."},
-    UnitKey{.section = "service",
-            .key = "nice",
-            .kind = Kind::number,
-            .store = {.number = [](Unit& unit, std::int64_t value) { unit.nice = static_cast<int>(value); }},
-            .least = -20,
-            .most = 19,
-            .meaning = "See setpriority(2)."},
-    UnitKey{
-        .section = "service",
-        .key = "oom-score-adjust",
-        .kind = Kind::number,
-        .store = {.number = [](Unit& unit, std::int64_t value) { unit.oom_score_adjust = static_cast<int>(value); }},
-        .least = -1000,
-        .most = 1000,
-        .meaning = "See proc(5). Default 0."},
-    UnitKey{.section = "service",
-            .key = "capabilities",
-            .form = Form::joined,
-            .kind = Kind::special,
-            .store = {.special = set_capabilities},
-            .allowed = "names such as `net_admin`, or `none`",
-            .meaning = "All that the service can ever have (the bounding set of capabilities(7)). Default: all."},
-    UnitKey{.section = "service",
-            .key = "ambient-capabilities",
-            .form = Form::joined,
-            .kind = Kind::special,
-            .store = {.special = set_ambient_capabilities},
-            .allowed = "names such as `net_bind_service`",
-            .meaning = "Capabilities that a service that is not root has."},
-    UnitKey{.section = "service",
-            .key = "no-new-privileges",
-            .kind = Kind::boolean,
-            .store = {.number = [](Unit& unit, std::int64_t value) { unit.confined().no_new_privileges = value != 0; }},
-            .meaning = "Programs with set-user-id or file capabilities give nothing; see prctl(2)."},
-    UnitKey{.section = "service",
-            .key = "private-tmp",
-            .kind = Kind::boolean,
-            .store = {.number = [](Unit& unit, std::int64_t value) { unit.confined().private_tmp = value != 0; }},
-            .meaning = "An empty /tmp and /var/tmp of its own, gone with the service."},
-    UnitKey{.section = "service",
-            .key = "read-only-paths",
-            .form = Form::joined,
-            .kind = Kind::path_list,
-            .store = {.list = [](Unit& unit) -> std::vector<std::string>& { return unit.confined().read_only_paths; }},
-            .allowed = "paths",
-            .meaning = "The service cannot write below these."},
-    UnitKey{.section = "service",
-            .key = "readiness",
-            .kind = Kind::choice,
-            .store = {.number = [](Unit& unit, std::int64_t value) { unit.readiness = static_cast<Readiness>(value); }},
-            .choices = kReadiness,
-            .meaning =
-                "When the service counts as ready; notify is sd_notify(3)'s READY=1, fd a line end on a descriptor."},
-    UnitKey{.section = "service",
-            .key = "readiness-target",
-            .kind = Kind::expanded,
-            .store = {.text = [](Unit& unit) -> std::string& { return unit.readiness_target; }},
-            .allowed = "ADDRESS:PORT, a path, a command, a number",
-            .meaning = "What tcp, unix, file or exec ask, again until it answers; a file is removed before the start. "
-                       "Of fd the descriptor's number, default 3 and after those of [socket]."},
-    UnitKey{.section = "service",
-            .key = "readiness-timeout",
-            .kind = Kind::duration,
-            .store = {.number = [](Unit& unit, std::int64_t value) { unit.readiness_timeout = Milliseconds(value); }},
-            .allowed = "a time, 0 = none",
-            .meaning = "After it a start has failed, `pre-start` included. Default 90s."},
-    UnitKey{
-        .section = "service",
-        .key = "restart",
-        .kind = Kind::choice,
-        .store = {.number = [](Unit& unit, std::int64_t value) { unit.restart = static_cast<RestartPolicy>(value); }},
-        .choices = kRestart,
-        .meaning = "Default on-failure."},
-    UnitKey{.section = "service",
-            .key = "restart-delay",
-            .kind = Kind::duration,
-            .store = {.number = [](Unit& unit, std::int64_t value) { unit.restart_delay = Milliseconds(value); }},
-            .meaning = "Before the first restart; doubled each time. Default 200ms."},
-    UnitKey{.section = "service",
-            .key = "restart-delay-max",
-            .kind = Kind::duration,
-            .store = {.number = [](Unit& unit, std::int64_t value) { unit.restart_delay_max = Milliseconds(value); }},
-            .meaning = "The longest delay. Default 30s."},
-    UnitKey{.section = "service",
-            .key = "restart-reset",
-            .kind = Kind::duration,
-            .store = {.number = [](Unit& unit, std::int64_t value) { unit.restart_reset = Milliseconds(value); }},
-            .meaning = "After so long in health the delay starts again with the first. Default 1m."},
-    UnitKey{
-        .section = "service",
-        .key = "start-limit-count",
-        .kind = Kind::number,
-        .store = {.number = [](Unit& unit, std::int64_t value) { unit.start_limit_count = static_cast<int>(value); }},
-        .least = 0,
-        .most = 10'000,
-        .meaning = "So many starts within `start-limit-interval`, and the unit has failed. Default 0: no limit."},
-    UnitKey{
-        .section = "service",
-        .key = "start-limit-interval",
-        .kind = Kind::duration,
-        .store = {.number = [](Unit& unit, std::int64_t value) { unit.start_limit_interval = Milliseconds(value); }},
-        .meaning = "Default 10s."},
-    UnitKey{.section = "service",
-            .key = "stop-signal",
-            .kind = Kind::choice,
-            .store = {.number = [](Unit& unit, std::int64_t value) { unit.stop_signal = static_cast<int>(value); }},
-            .choices = kSignals,
-            .meaning = "Default TERM. SIGCONT follows it, for a process that is stopped."},
-    UnitKey{.section = "service",
-            .key = "stop-timeout",
-            .kind = Kind::duration,
-            .store = {.number = [](Unit& unit, std::int64_t value) { unit.stop_timeout = Milliseconds(value); }},
-            .meaning = "After it comes SIGKILL. Default 10s."},
-    UnitKey{.section = "service",
-            .key = "kill",
-            .kind = Kind::choice,
-            .store = {.number = [](Unit& unit, std::int64_t value) { unit.kill = static_cast<KillMode>(value); }},
-            .choices = kKill,
-            .meaning = "cgroup: the stop signal goes to every process, and SIGKILL to what is left after the timeout; "
-                       "mixed: the signal to the main process, SIGKILL to what it leaves; process: the main process "
-                       "alone (container runtimes). Default cgroup."},
-    UnitKey{.section = "service",
-            .key = "reload-signal",
-            .kind = Kind::choice,
-            .store = {.number = [](Unit& unit, std::int64_t value) { unit.reload_signal = static_cast<int>(value); }},
-            .choices = kSignals,
-            .meaning = "What `thole reload NAME` sends to the main process. Default: none, such a reload is refused."},
-    UnitKey{.section = "service",
-            .key = "watchdog",
-            .kind = Kind::duration,
-            .store = {.number = [](Unit& unit, std::int64_t value) { unit.watchdog = Milliseconds(value); }},
-            .allowed = "a time, 0 = none",
-            .meaning =
-                "A ready service that has not said WATCHDOG=1 (sd_notify(3)) for so long gets SIGABRT and counts "
-                "as failed. Default 0."},
-
+constexpr std::array kSurroundings{
     UnitKey{.section = "cgroup",
             .key = "cpu.weight",
             .kind = Kind::cgroup_number,
@@ -462,9 +212,6 @@ constexpr std::array kKeys{
 
 }  // namespace
 
-std::span<const UnitKey> unit_keys() { return kKeys; }
-
-std::string_view to_text(ServiceType type) { return kTypes[static_cast<std::size_t>(type)].name; }
-std::string_view to_text(Readiness readiness) { return kReadiness[static_cast<std::size_t>(readiness)].name; }
+std::array<std::span<const UnitKey>, 3> unit_keys() { return {kUnitKeys, service_unit_keys(), kSurroundings}; }
 
 }  // namespace thole

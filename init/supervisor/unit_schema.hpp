@@ -1,6 +1,7 @@
 // The one table of unit keys: it drives parsing, error messages and the generated reference.
 #pragma once
 
+#include <array>
 #include <span>
 #include <string_view>
 
@@ -57,7 +58,11 @@ struct UnitKey {
     std::string_view meaning = {};
 };
 
-std::span<const UnitKey> unit_keys();
+/// All keys: those of [unit], of [service], and of what is around a service (cgroup, log, timer, socket).
+std::array<std::span<const UnitKey>, 3> unit_keys();
+
+/// Those of [service], which unit_keys() has as well.
+std::span<const UnitKey> service_unit_keys();
 
 /// Reads one value into the unit.
 Status apply_key(const UnitKey& row, Unit& unit, std::string_view value, const Expander& expand);

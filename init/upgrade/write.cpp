@@ -31,13 +31,7 @@ class Sum {
     std::string digits() {
         std::array<unsigned char, kSumSize> sum{};
         ::crypto_generichash_blake2b_final(&state_, sum.data(), sum.size());
-        constexpr std::string_view kDigits = "0123456789abcdef";
-        std::string text;
-        for (const unsigned char byte : sum) {
-            text += kDigits[byte >> 4U];
-            text += kDigits[byte & 15U];
-        }
-        return text;
+        return hexadecimal(sum);
     }
 
    private:

@@ -169,15 +169,11 @@ Result<Block> parse_base64(std::string_view text) {
 }
 
 std::string fingerprint(const PublicKey& key) {
-    constexpr std::string_view kHex = "0123456789abcdef";
+    constexpr std::size_t kGroup = 4;
     const Digest digest = hash("thole fingerprint", {key.bytes});
-    std::string text;
-    for (std::size_t index = 0; index < 10; ++index) {
-        if (index > 0 && index % 2 == 0) {
-            text += '-';
-        }
-        text += kHex[digest.bytes[index] >> 4U];
-        text += kHex[digest.bytes[index] & 15U];
+    std::string text = hexadecimal(std::span(digest.bytes).first(10));
+    for (std::size_t at = text.size() - kGroup; at > 0; at -= kGroup) {
+        text.insert(at, 1, '-');
     }
     return text;
 }

@@ -40,3 +40,8 @@ TEST_CASE("text: JSON strings are valid whatever the bytes") {
     CHECK(json_string("\xFF") == "\"\xEF\xBF\xBD\"");
     CHECK(json_string("\xC0\xAF") == "\"\xEF\xBF\xBD\xEF\xBF\xBD\"");
 }
+
+TEST_CASE("text: hexadecimal, two small digits a byte") {
+    CHECK(hexadecimal({}).empty());
+    CHECK(hexadecimal(std::array<std::uint8_t, 3>{0, 0xa5, 0xff}) == "00a5ff");
+}

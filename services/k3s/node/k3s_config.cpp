@@ -98,19 +98,13 @@ Result<std::string> k3s_config(const NodeConfig& config, const K3sNode& node) {
 }
 
 Result<std::string> k3s_token(const NodeConfig& config, const std::string& mesh_folder) {
-    constexpr std::string_view kDigits = "0123456789abcdef";
     const auto secret = mesh::ClusterSecret::parse(config.text("mesh.secret"));
     if (!secret) {
         return with_context("mesh.secret", secret.error());
     }
     const auto in_force = mesh::choose_secret(mesh_folder, *secret);
     const mesh::Secret key = mesh::derive_key(in_force.secret, "thole k3s token");
-    std::string token;
-    for (const std::uint8_t byte : key.bytes()) {
-        token += kDigits[byte >> 4U];
-        token += kDigits[byte & 15U];
-    }
-    return token;
+    return hexadecimal(key.bytes());
 }
 
 }  // namespace thole::k3s
