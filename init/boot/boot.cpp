@@ -125,7 +125,9 @@ Status prepare_storage(Console& console, const NodeConfig& config, bool in_conta
             return mounted;
         }
         const bool in_memory = config.text("node.data") == "memory";
-        if (auto mounted = in_memory ? mount_data_in_memory(console, "/var") : mount_data_disk(console, "/var");
+        const DataEncryption encryption{config.text("node.data-encryption") == "yes", config.text("node.data-key")};
+        if (auto mounted =
+                in_memory ? mount_data_in_memory(console, "/var") : mount_data_disk(console, "/var", encryption);
             !mounted) {
             return mounted;
         }

@@ -70,6 +70,11 @@ std::uint64_t field(std::string_view start, std::size_t offset, std::size_t size
     return value;
 }
 
+// LUKS2's header (cryptsetup: LUKS2 On-Disk Format Specification, 2.1).
+constexpr std::string_view kLuksMagic = "LUKS\xBA\xBE\0\2"sv;  // with the version
+constexpr std::size_t kLuksLabel = 24;
+constexpr std::size_t kLuksLabelSize = 48;
+
 struct Ext {
     std::string label;
     std::uint64_t size = 0;
@@ -99,6 +104,14 @@ Ext read_ext(std::string_view start) {
     ext.mounted_ever = field(start, kLastMount, 4) != 0;
     ext.journal = (field(start, kCompatible, 4) & kHasJournal) != 0;
     return ext;
+}
+
+bool is_our_luks(std::string_view start) {
+    if (start.size() < kLuksLabel + kLuksLabelSize || !start.starts_with(kLuksMagic)) {
+        return false;
+    }
+    const auto label = start.substr(kLuksLabel, kLuksLabelSize);
+    return label.substr(0, label.find('\0')) == kDataLabel;
 }
 
 bool all_zero(std::string_view bytes) {
@@ -132,6 +145,9 @@ Content describe_content(std::string_view start, std::string_view end, std::uint
     }
     if (ext_found) {
         return describe_ext(ext);
+    }
+    if (is_our_luks(start)) {
+        return {ContentKind::locked, "an encrypted data disk", 0, true, 0};
     }
     for (const Magic& magic : kMagics) {
         if (start.size() >= magic.offset && start.substr(magic.offset).starts_with(magic.bytes)) {

@@ -21,7 +21,13 @@ inline constexpr std::size_t kReservedEnd = kProbeSize;
 inline constexpr std::string_view kFormatMarker =
     "thole-data: this disk is being formatted; power was cut if this is left\n";
 
-enum class ContentKind : std::uint8_t { blank, ours, interrupted, foreign };
+enum class ContentKind : std::uint8_t {
+    blank,
+    ours,
+    locked,  // a LUKS2 container with our label: what is in it is seen once it is open
+    interrupted,
+    foreign,
+};
 
 struct Content {
     ContentKind kind = ContentKind::foreign;

@@ -14,6 +14,7 @@
 #include "boot/clock_floor.hpp"
 #include "boot/data_format.hpp"
 #include "boot/disk_choice.hpp"
+#include "boot/encryption.hpp"
 #include "boot/partition_grow.hpp"
 #include "boot/program.hpp"
 #include "os/clock.hpp"
@@ -120,6 +121,63 @@ Status mount_without_disk(Console& console, const std::string& target, const std
     return mount_tmpfs(target);
 }
 
+/// A disk that was mounted before.
+Status ready_to_use(Console& console, BlockDevice& device) {
+    if (!device.content.clean) {
+        if (auto checked = check(console, device); !checked) {
+            return checked;
+        }
+    }
+    return {};
+}
+
+/// What is to be encrypted is never used without, and the other way round: who swaps the disk gains nothing.
+Status check_encryption(const BlockDevice& device, const DataEncryption& encryption) {
+    const std::string untouched = concat("The data disk ", device.path(), " was not touched. ");
+    if (encryption.wanted && encryption.key.empty()) {
+        return failure(concat(untouched,
+                              "node.data-encryption is yes, and nothing says node.data-key: hand it over by SMBIOS, "
+                              "fw_cfg, a medium that stays in the machine, or a URL."));
+    }
+    if (encryption.wanted && device.content.kind == ContentKind::ours) {
+        return failure(concat(untouched,
+                              "It is not encrypted, and node.data-encryption is yes. Attach a blank disk, or say no to "
+                              "go on with this one."));
+    }
+    if (!encryption.wanted && device.content.kind == ContentKind::locked) {
+        return failure(concat(untouched, "It is encrypted: set node.data-encryption = yes and node.data-key."));
+    }
+    return {};
+}
+
+/// Opens the disk, after it has become an encrypted one where it is new. Until the format of what is in it has begun and
+/// has a marker of its own, which lies in the same place, the disk's marker says that all begins again.
+Result<BlockDevice> open_encrypted(Console& console, const BlockDevice& device, std::string_view key) {
+    const Instant start = now();
+    const bool made = device.content.kind == ContentKind::locked;
+    if (!made) {
+        if (auto marked = write_marker(device, kFormatMarker); !marked) {
+            return std::unexpected(marked.error());
+        }
+        if (auto encrypted = encrypt_device(device, key); !encrypted) {
+            return std::unexpected(encrypted.error());
+        }
+    }
+    auto opened = unlock_device(device, key);
+    if (!opened) {
+        return opened;
+    }
+    console.line(concat("disk     ", device.path(), made ? " is encrypted: opened in " : " encrypted and opened in ",
+                        duration_text(now() - start)));
+    if (made && opened->content.kind == ContentKind::foreign) {
+        return failure(concat("The encrypted data disk ", device.path(), " holds ", opened->content.what,
+                              " and no data file system. It was not touched. Restore it from a copy, or attach a blank "
+                              "disk."));
+    }
+    const auto whole = check_whole(*opened);
+    return whole ? std::move(opened) : std::unexpected(whole.error());
+}
+
 }  // namespace
 
 Status mount_data_in_memory(Console& console, const std::string& target) {
@@ -127,28 +185,34 @@ Status mount_data_in_memory(Console& console, const std::string& target) {
     return mount_tmpfs(target);
 }
 
-Status mount_data_disk(Console& console, const std::string& target) {
-    auto devices = devices_with_content();
+Status mount_data_disk(Console& console, const std::string& target, const DataEncryption& encryption) {
+    const auto devices = devices_with_content();
     auto choice = choose_data_disk(devices);
     if (choice.action == DiskAction::stop) {
         return failure(std::move(choice.message));
     }
-    // Before the disk is written: that notes the time.
-    raise_clock(console, choice.action == DiskAction::use ? devices[choice.device].content.written : 0);
     if (choice.action == DiskAction::none) {
+        raise_clock(console, 0);
         return mount_without_disk(console, target, choice.message);
     }
-    BlockDevice& device = devices[choice.device];
+    BlockDevice device = devices[choice.device];
+    if (auto allowed = check_encryption(device, encryption); !allowed) {
+        return allowed;
+    }
     if (device.label == kDataLabel) {
         grow_partition(console, device);
     }
-    Status ready;
-    if (choice.action == DiskAction::format) {
-        ready = format(console, device);
-    } else if (!device.content.clean) {
-        ready = check(console, device);
+    if (encryption.wanted) {
+        auto opened = open_encrypted(console, device, encryption.key);
+        if (!opened) {
+            return std::unexpected(opened.error());
+        }
+        device = std::move(*opened);
     }
-    if (!ready) {
+    // Before the disk is written: that notes the time.
+    raise_clock(console, device.content.written);
+    const bool whole = device.content.kind == ContentKind::ours;
+    if (auto ready = whole ? ready_to_use(console, device) : format(console, device); !ready) {
         return ready;
     }
     if (::mount(device.path().c_str(), target.c_str(), "ext4", MS_NOATIME, nullptr) != 0) {

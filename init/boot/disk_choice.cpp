@@ -53,10 +53,8 @@ DiskChoice check_size(const std::vector<BlockDevice>& devices, DiskChoice choice
         return stop(concat("The data disk ", device.path(), " has ", device.size >> 20U,
                            " MiB. It was not touched. It needs ", kSmallestDataDisk >> 20U, " MiB at least."));
     }
-    if (choice.action == DiskAction::use && device.content.size > device.size) {
-        return stop(concat("The data disk ", device.path(), " was cut short: it has ", device.size >> 20U,
-                           " MiB, its file system ", device.content.size >> 20U,
-                           " MiB. It was not touched. Restore the whole disk or attach a blank one."));
+    if (auto whole = check_whole(device); choice.action == DiskAction::use && !whole) {
+        return stop(std::move(whole.error().message));
     }
     return choice;
 }
@@ -74,11 +72,23 @@ DiskChoice no_data_disk(const std::vector<BlockDevice>& devices) {
 
 }  // namespace
 
+Status check_whole(const BlockDevice& device) {
+    if (device.content.size <= device.size) {
+        return {};
+    }
+    return failure(concat("The data disk ", device.path(), " was cut short: it has ", device.size >> 20U,
+                          " MiB, its file system ", device.content.size >> 20U,
+                          " MiB. It was not touched. Restore the whole disk or attach a blank one."));
+}
+
 DiskChoice choose_data_disk(const std::vector<BlockDevice>& devices) {
     const auto kind_is = [](ContentKind kind) {
         return [kind](const BlockDevice& device) { return device.content.kind == kind; };
     };
-    if (const auto ours = indexes_of(devices, kind_is(ContentKind::ours)); !ours.empty()) {
+    const auto ours = indexes_of(devices, [](const BlockDevice& device) {
+        return device.content.kind == ContentKind::ours || device.content.kind == ContentKind::locked;
+    });
+    if (!ours.empty()) {
         const auto choice = choose_one(devices, ours, DiskAction::use, "both have the label thole-data",
                                        "Remove those that belong to other nodes.");
         return check_size(devices, choice);

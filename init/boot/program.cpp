@@ -7,9 +7,11 @@
 
 #include <array>
 #include <cerrno>
+#include <utility>
 
 #include "base/text.hpp"
 #include "os/fd.hpp"
+#include "os/file.hpp"
 
 namespace thole {
 
@@ -56,19 +58,43 @@ int wait_for(pid_t pid) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-}  // namespace
+struct Pipe {
+    Fd output;
+    Fd input;
+};
 
-Result<ProgramResult> run_program(const std::vector<std::string>& arguments) {
+Result<Pipe> open_pipe() {
     std::array<int, 2> ends{};
     if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
-        return system_error("make a pipe for", arguments[0]);
+        return system_error("make", "a pipe");
     }
-    const Fd output(ends[0]);
-    Fd input(ends[1]);
+    return Pipe{Fd(ends[0]), Fd(ends[1])};
+}
+
+/// The end to read from of a pipe that holds all of `text`: a pipe takes so little at once without a reader (pipe(7)).
+Result<Fd> filled_pipe(std::string_view text) {
+    auto made = open_pipe();
+    if (!made) {
+        return std::unexpected(made.error());
+    }
+    if (auto written = write_all(made->input.get(), text, "a pipe"); !written) {
+        return std::unexpected(written.error());
+    }
+    return std::move(made->output);
+}
+
+}  // namespace
+
+Result<ProgramResult> run_program(const std::vector<std::string>& arguments, std::string_view input) {
+    const auto said = filled_pipe(input);
+    auto answer = open_pipe();
+    if (!said || !answer) {
+        return with_context(concat("start ", arguments[0]), said ? answer.error() : said.error());
+    }
     Actions actions;
-    ::posix_spawn_file_actions_addopen(actions.get(), STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    ::posix_spawn_file_actions_adddup2(actions.get(), input.get(), STDOUT_FILENO);
-    ::posix_spawn_file_actions_adddup2(actions.get(), input.get(), STDERR_FILENO);
+    ::posix_spawn_file_actions_adddup2(actions.get(), said->get(), STDIN_FILENO);
+    ::posix_spawn_file_actions_adddup2(actions.get(), answer->input.get(), STDOUT_FILENO);
+    ::posix_spawn_file_actions_adddup2(actions.get(), answer->input.get(), STDERR_FILENO);
     std::vector<char*> words;
     for (const std::string& argument : arguments) {
         words.push_back(const_cast<char*>(argument.c_str()));
@@ -81,9 +107,9 @@ Result<ProgramResult> run_program(const std::vector<std::string>& arguments) {
     if (code != 0) {
         return system_error("start", arguments[0], code);
     }
-    input.reset();
+    answer->input.reset();
     ProgramResult result;
-    result.output = drain(output.get());
+    result.output = drain(answer->output.get());
     result.status = wait_for(pid);
     return result;
 }

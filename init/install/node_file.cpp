@@ -8,12 +8,14 @@ namespace thole::install {
 
 namespace {
 
+constexpr std::string_view kDataKey = "node.data-key";
+
 /// A default, what the image says anyway, and what was worked out from the machine are not the person's.
 bool was_set(const NodeConfig& config, const Key& key) {
     const std::string dotted = concat(key.section, ".", key.name);
     const auto origin = config.origin(dotted);
     const bool said = origin.starts_with("the ") || origin.find(':') != std::string_view::npos;
-    const bool live_only = key.section == "install" || dotted == "node.data";
+    const bool live_only = key.section == "install" || dotted == "node.data" || dotted == kDataKey;
     return said && !origin.starts_with("/usr/") && !live_only;
 }
 
@@ -43,6 +45,11 @@ Result<std::string> checked_node_file(const std::string& path) {
     NodeConfig config;
     if (auto added = add_ini(config, path, *text, false); !added) {
         return std::unexpected(added.error());
+    }
+    if (!config.text(kDataKey).empty()) {
+        return failure(concat(path, ": ", kDataKey,
+                              " would lie on the disk that it locks: hand it over by SMBIOS, fw_cfg, a medium that stays "
+                              "in the machine, or a URL"));
     }
     if (auto finished = config.finish(); !finished) {
         return with_context(path, finished.error());

@@ -192,6 +192,8 @@ TEST_CASE("programs") {
     CHECK(echoed->output == "out\nerr\n");
     CHECK(run_program({"/bin/sh", "-c", "kill -9 $$"}).value_or(ProgramResult()).status == 137);
     CHECK_FALSE(run_program({"/no/such/program"}));
+    CHECK(run_program({"/bin/cat"}, "a word").value_or(ProgramResult()).output == "a word");
+    CHECK(run_program({"/bin/cat"}).value_or(ProgramResult()).output.empty());
     const auto large = run_program({"/bin/sh", "-c", "head -c 1000000 /dev/zero"});
     REQUIRE(large);
     CHECK(large->output.size() <= 20'480);

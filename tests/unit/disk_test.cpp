@@ -112,6 +112,23 @@ TEST_CASE("our file system is known by its label") {
     CHECK(kind_of(ext4("thole-data2", 1000), zeros()) == ContentKind::foreign);
 }
 
+TEST_CASE("an encrypted disk is ours by the label of its LUKS2 header") {
+    const auto luks = [](std::string_view version, std::string_view label) {
+        std::string start = zeros();
+        put(start, 0, "LUKS\xBA\xBE");
+        put(start, 7, version);
+        put(start, 24, label);
+        return start;
+    };
+    CHECK(kind_of(luks("\2", "thole-data"), zeros()) == ContentKind::locked);
+    CHECK(kind_of(luks("\2", "thole-data"), marked_end()) == ContentKind::interrupted);
+    CHECK(kind_of(luks("\1", "thole-data"), zeros()) == ContentKind::foreign);
+    CHECK(kind_of(luks("\2", "thole-data2"), zeros()) == ContentKind::foreign);
+    CHECK(choose_data_disk({disk("vdb", ContentKind::blank), disk("vdc", ContentKind::locked)}).device == 1);
+    CHECK(choose_data_disk({disk("vdb", ContentKind::ours), disk("vdc", ContentKind::locked)}).action ==
+          DiskAction::stop);
+}
+
 TEST_CASE("an interrupted format is told by its marker, but never a file system in use") {
     std::string half = zeros();
     put(half, 300'000, "half written tables");

@@ -18,9 +18,11 @@ from qemu.write_log import WriteLog
 MACHINE_ID, PRIVATE_KEY = "/lib/thole/machine-id", "/lib/thole/mesh/private.key"  # on /var
 MARKER = b"thole-data: this disk is being formatted; power was cut if this is left\n"
 LABEL = b"thole-data"
+LUKS2 = b"LUKS\xba\xbe\0\2"  # its label is at byte 24
 PROBE = 1 << 20  # of each end of a blank disk
 BLOCK = 4096
 BLANK, INTERRUPTED, OURS = "blank", "a format that was cut off", "the data file system"
+LOCKED = "an encrypted data disk"
 MENDED = 1 | 2
 PRIME = 2**255 - 19
 
@@ -89,6 +91,8 @@ def fate_of(image: Path) -> str:
     if is_ext4 and start[1024 + 120 : 1024 + 136].rstrip(b"\0") == LABEL:
         assert state & EXT4_VALID or mounted, "a file system that was never mounted is not clean"
         return OURS
+    if start.startswith(LUKS2) and start[24:72].rstrip(b"\0") == LABEL:
+        return LOCKED
     assert not any(start) and not any(end), "the disk is neither blank, nor marked, nor ours: the node halts"
     return BLANK
 
