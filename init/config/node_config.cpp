@@ -63,6 +63,11 @@ std::string_view NodeConfig::origin(std::string_view dotted) const {
     return entry != nullptr ? std::string_view(entry->origin) : std::string_view();
 }
 
+bool NodeConfig::is_set(std::string_view dotted) const {
+    const Entry* entry = find(dotted);
+    return entry != nullptr && entry->set;
+}
+
 Status NodeConfig::set(std::string_view section, std::string_view name, std::string_view value, std::string_view origin,
                        bool public_source) {
     const auto key = find_key(keys_, section, name);
@@ -80,7 +85,7 @@ Status NodeConfig::set(std::string_view section, std::string_view name, std::str
     if (!canonical) {
         return std::unexpected(canonical.error());
     }
-    entries_[static_cast<std::size_t>(*key - keys_.data())] = {std::move(*canonical), std::string(origin)};
+    entries_[static_cast<std::size_t>(*key - keys_.data())] = {std::move(*canonical), std::string(origin), true};
     return {};
 }
 

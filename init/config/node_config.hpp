@@ -33,6 +33,9 @@ class NodeConfig {
     /// Where the value comes from: "default", "FILE:LINE", "the kernel command line", ...
     [[nodiscard]] std::string_view origin(std::string_view dotted) const;
 
+    /// Whether a source has set it: neither a default nor worked out on the node.
+    [[nodiscard]] bool is_set(std::string_view dotted) const;
+
     /// Checks a value and sets it. `public_source` names a place that everybody may read; secrets are refused from
     /// there.
     Status set(std::string_view section, std::string_view name, std::string_view value, std::string_view origin,
@@ -50,6 +53,7 @@ class NodeConfig {
     struct Entry {
         std::string value;
         std::string origin;
+        bool set = false;
     };
 
     [[nodiscard]] const Entry* find(std::string_view dotted) const;

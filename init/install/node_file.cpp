@@ -10,13 +10,12 @@ namespace {
 
 constexpr std::string_view kDataKey = "node.data-key";
 
-/// A default, what the image says anyway, and what was worked out from the machine are not the person's.
-bool was_set(const NodeConfig& config, const Key& key) {
+/// What the image says anyway is in the installed one too.
+bool is_wanted(const NodeConfig& config, const Key& key) {
     const std::string dotted = concat(key.section, ".", key.name);
-    const auto origin = config.origin(dotted);
-    const bool said = origin.starts_with("the ") || origin.find(':') != std::string_view::npos;
+    const bool by_image = config.origin(dotted).starts_with("/usr/");
     const bool live_only = key.section == "install" || dotted == "node.data" || dotted == kDataKey;
-    return said && !origin.starts_with("/usr/") && !live_only;
+    return config.is_set(dotted) && !by_image && !live_only;
 }
 
 }  // namespace
@@ -25,7 +24,7 @@ std::string as_node_file(const NodeConfig& config) {
     std::string text = "# As this node was told when it was installed.\n";
     std::string_view section;
     for (const Key& key : config.keys()) {
-        if (!was_set(config, key)) {
+        if (!is_wanted(config, key)) {
             continue;
         }
         if (key.section != section) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/text.hpp"
 #include "boot/partition_bytes.hpp"
 #include "boot/partition_new.hpp"
 #include "boot/partition_table.hpp"
@@ -12,6 +13,8 @@
 #include "config/sources.hpp"
 #include "install/node_file.hpp"
 #include "install/target.hpp"
+#include "os/file.hpp"
+#include "temporary_folder.hpp"
 
 using namespace thole;
 using namespace thole::install;
@@ -113,6 +116,22 @@ TEST_CASE("a drawn identifier says that it is random") {
     CHECK(guid_of(std::string(16, '\0')) == "00000000-0000-4000-8000-000000000000");
 }
 
+TEST_CASE("the key of the data disk is not written to the disk that it locks") {
+    constexpr std::string_view kKey = "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA=";
+    const std::string ini = concat("[node]\ndata-encryption = yes\ndata-key = ", kKey, "\n");
+    NodeConfig config;
+    REQUIRE(add_ini(config, "the config disk's node.ini", ini, false));
+    const std::string text = as_node_file(config);
+    CHECK(text.find("data-encryption = yes\n") != std::string::npos);
+    CHECK(text.find(kKey) == std::string::npos);
+    const TemporaryFolder folder;
+    REQUIRE(replace_file(folder.path() + "/node.ini", ini, 0600));
+    const auto refused = checked_node_file(folder.path() + "/node.ini");
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().message.find("would lie on the disk that it locks") != std::string::npos);
+    CHECK(refused.error().message.find(kKey) == std::string::npos);
+}
+
 TEST_CASE("the installed node gets what this one was told") {
     NodeConfig config;
     REQUIRE(add_ini(config, "/usr/lib/thole/node.ini", "[firewall]\nallow = tcp/6443\n", true));
@@ -127,6 +146,7 @@ TEST_CASE("the installed node gets what this one was told") {
     CHECK(text.find("install") == text.find("installed"));
     CHECK(text.find("data") == std::string::npos);
     CHECK(text.find("6443") == std::string::npos);
+    CHECK_FALSE(config.is_set("kubernetes.pod-range"));
     NodeConfig installed;
     CHECK(add_ini(installed, "node.ini", text, false));
 }
