@@ -1,8 +1,6 @@
 #include "boot/encryption.hpp"
 
 #include <fcntl.h>
-#include <linux/fs.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <string>
@@ -33,9 +31,11 @@ Status measure(BlockDevice& device) {
     if (!fd) {
         return std::unexpected(fd.error());
     }
-    if (::ioctl(fd->get(), static_cast<int>(BLKGETSIZE64), &device.size) != 0) {
+    const off_t end = ::lseek(fd->get(), 0, SEEK_END);
+    if (end < 0) {
         return system_error("ask the size of", device.path());
     }
+    device.size = static_cast<std::uint64_t>(end);
     return {};
 }
 
