@@ -5,6 +5,8 @@ the image only where a VM test may be among them. The last line says how many pa
 
 With --minutes the fuzzers search on beyond their fixed number of inputs: each for so many minutes, two at a
 time. Inputs that break something are named, and the exit status is then 1.
+
+build/logs/tests.xml (JUnit) has what each test of the last run printed, the times of those that pass among it.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import os
 import sys
 
 from driver.errors import TholeError
+from driver.paths import BUILD, CHECKOUT, LOGS
 
 # Layers whose tests need no image.
 _WITHOUT_IMAGE = ("unit", "fuzz", "lint", "driver", "rootfs")
@@ -44,10 +47,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--target", action="append", default=[], metavar="NAME", help="with --minutes: this fuzzer")
 
 
+# Also of those that pass, what they print (times, sizes) is kept.
+_RUN = (
+    "-v", "--tb=short", "--durations=12", f"--junitxml={LOGS / 'tests.xml'}", "-o", "junit_logging=all",
+    "-o", "junit_log_passing_tests=true",
+)  # fmt: skip
+
+
 def main(options: argparse.Namespace) -> int:
     """Build what is needed and become pytest; with --minutes run fuzzers."""
     from driver import build, display, setup, toolchain
-    from driver.paths import BUILD, CHECKOUT
 
     need_fuzzers_alone(options)
     shown = display.create()
@@ -77,7 +86,7 @@ def main(options: argparse.Namespace) -> int:
         f"--rootdir={CHECKOUT}",
         "-p",
         "no:cacheprovider",
-        *(["-q", "--no-header", "--names"] if options.list else ["-v", "--tb=short", "--durations=12"]),
+        *(["-q", "--no-header", "--names"] if options.list else _RUN),
         *(["--all"] if options.all else []),
         *(f"--select={name}" for name in options.names),
         *map(str, places),
