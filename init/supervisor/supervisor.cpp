@@ -84,9 +84,9 @@ void Supervisor::want(UnitIndex index) {
     for (const auto* list : {&graph_.at(index).required, &graph_.at(index).wanted}) {
         for (const UnitIndex other : *list) {
             // Each is visited once: after the first visit it is on its way.
-            const bool at_work = services_[other].wanted && services_[other].state != State::stopped &&
-                                 services_[other].state != State::failed;
-            if (!at_work) {
+            const State state = services_[other].state;
+            const bool rests = state == State::stopped || state == State::failed || state == State::skipped;
+            if (!services_[other].wanted || rests) {
                 want(other);
             }
         }

@@ -49,6 +49,27 @@ TEST_CASE("supervisor: a condition that does not hold skips the unit, which sati
     CHECK(scene.service("a").reason == "the condition /dev/x does not hold");
 }
 
+TEST_CASE("supervisor: a start looks again at the conditions of what was skipped below it") {
+    auto conditional = unit("a");
+    conditional.conditions = {{Condition::Kind::path, false, "/dev/x"}};
+    Scene scene(list(std::move(conditional), unit("b", {"a"}), unit("c", {"a", "b"})));
+    scene.supervisor.start_all();
+    for (const auto* name : {"b", "c"}) {
+        scene.ready(name);
+    }
+    scene.supervisor.stop(scene.at("b"));
+    scene.exited("c");
+    scene.exited("b");
+    scene.platform.true_conditions = {"/dev/x"};
+    scene.supervisor.start(scene.at("c"));
+    CHECK(scene.state("a") == State::starting);
+    CHECK(scene.state("b") == State::waiting);
+    scene.ready("a");
+    CHECK(scene.state("b") == State::starting);
+    scene.ready("b");
+    CHECK(scene.state("c") == State::starting);
+}
+
 TEST_CASE("supervisor: the restart delay doubles up to its cap and starts again after a minute of health") {
     auto crashing = unit("a");
     crashing.restart = RestartPolicy::always;
