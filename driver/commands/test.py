@@ -6,7 +6,7 @@ the image only where a VM test may be among them. The last line says how many pa
 With --minutes the fuzzers search on beyond their fixed number of inputs: each for so many minutes, two at a
 time. Inputs that break something are named, and the exit status is then 1.
 
-build/logs/tests.xml (JUnit) has what each test of the last run printed, the times of those that pass among it.
+build/logs/tests-NAMES.xml (JUnit) has what each test of such a run printed, also of those that pass: times, sizes.
 """
 
 from __future__ import annotations
@@ -47,13 +47,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--target", action="append", default=[], metavar="NAME", help="with --minutes: this fuzzer")
 
 
-# Also of those that pass, what they print (times, sizes) is kept.
-_RUN = (
-    "-v", "--tb=short", "--durations=12", f"--junitxml={LOGS / 'tests.xml'}", "-o", "junit_logging=all",
-    "-o", "junit_log_passing_tests=true",
-)  # fmt: skip
-
-
 def main(options: argparse.Namespace) -> int:
     """Build what is needed and become pytest; with --minutes run fuzzers."""
     from driver import build, display, setup, toolchain
@@ -86,7 +79,7 @@ def main(options: argparse.Namespace) -> int:
         f"--rootdir={CHECKOUT}",
         "-p",
         "no:cacheprovider",
-        *(["-q", "--no-header", "--names"] if options.list else _RUN),
+        *(["-q", "--no-header", "--names"] if options.list else ["-v", "--tb=short", "--durations=12", *report_to(options.names)]),
         *(["--all"] if options.all else []),
         *(f"--select={name}" for name in options.names),
         *map(str, places),
@@ -100,6 +93,12 @@ def main(options: argparse.Namespace) -> int:
     os.chdir(CHECKOUT)
     sys.stdout.flush()
     os.execve(command[0], command, environment)
+
+
+def report_to(names: list[str]) -> list[str]:
+    """pytest's options for a report of a run of these tests, with what they print."""
+    name = "-".join(["tests", *names]).translate({ord(sign): "-" for sign in "/*?[]"})
+    return [f"--junitxml={LOGS / f'{name[:100]}.xml'}", "-o", "junit_logging=all", "-o", "junit_log_passing_tests=true"]
 
 
 def need_fuzzers_alone(options: argparse.Namespace) -> None:
