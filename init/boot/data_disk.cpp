@@ -150,8 +150,8 @@ Status check_encryption(const BlockDevice& device, const DataEncryption& encrypt
     return {};
 }
 
-/// Opens the disk, after it has become an encrypted one where it is new. Until the format of what is in it has begun and
-/// has a marker of its own, which lies in the same place, the disk's marker says that all begins again.
+/// Opens the disk, after it has become an encrypted one where it is new. Until the format of what is in it has begun
+/// and has a marker of its own, which lies in the same place, the disk's marker says that all begins again.
 Result<BlockDevice> open_encrypted(Console& console, const BlockDevice& device, std::string_view key) {
     const Instant start = now();
     const bool made = device.content.kind == ContentKind::locked;

@@ -28,9 +28,9 @@ struct DiskChoice {
 /// That the whole of its file system lies on it.
 Status check_whole(const BlockDevice& device);
 
-/// Devices come with their content. In this order: the one with our file system, encrypted or not; the one whose format was interrupted;
-/// the blank one that has the name thole-data (serial number or partition name); the only blank disk without
-/// partitions.
+/// Devices come with their content. In this order: the one with our file system, encrypted or not; the one whose format
+/// was interrupted; the blank one that has the name thole-data (serial number or partition name); the only blank disk
+/// without partitions.
 DiskChoice choose_data_disk(const std::vector<BlockDevice>& devices);
 
 }  // namespace thole

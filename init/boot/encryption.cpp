@@ -71,9 +71,10 @@ Result<BlockDevice> unlock_device(const BlockDevice& device, std::string_view ke
         return std::unexpected(opened.error());
     }
     if (opened->status == kWrongKey) {
-        return failure(concat("The data disk ", device.path(),
-                              " is encrypted with another key than node.data-key. It was not touched. Hand over the key "
-                              "that it was made with."));
+        return failure(
+            concat("The data disk ", device.path(),
+                   " is encrypted with another key than node.data-key. It was not touched. Hand over the key "
+                   "that it was made with."));
     }
     if (opened->status != 0) {
         return failure(concat("The encrypted data disk ", device.path(), " cannot be opened: cryptsetup ended with ",

@@ -1,4 +1,5 @@
-// LUKS2 below the data disk's file system, by cryptsetup. The key is 32 random bytes in base64, as `node.data-key` has it.
+// LUKS2 below the data disk's file system, by cryptsetup. The key is 32 random bytes in base64, as `node.data-key` has
+// it.
 #pragma once
 
 #include <string_view>

@@ -41,14 +41,16 @@ constexpr std::array kKeys{
         .name = "data-encryption",
         .type = KeyType::boolean,
         .fallback = "no",
-        .doc = "Whether the data disk is encrypted (LUKS2), from the moment it is made. In force from all sources but the "
-               "data disk; not in a container."},
+        .doc =
+            "Whether the data disk is encrypted (LUKS2), from the moment it is made. In force from all sources but the "
+            "data disk; not in a container."},
     Key{.section = "node",
         .name = "data-key",
         .type = KeyType::key,
         .fallback = "",
-        .doc = "What opens the encrypted data disk, 32 random bytes in base64. From all sources but the data disk; `thole "
-               "install` does not write it to the disk that it locks.",
+        .doc =
+            "What opens the encrypted data disk, 32 random bytes in base64. From all sources but the data disk; `thole "
+            "install` does not write it to the disk that it locks.",
         .secret = true},
     Key{.section = "node",
         .name = "watchdog",

@@ -46,9 +46,10 @@ Result<std::string> checked_node_file(const std::string& path) {
         return std::unexpected(added.error());
     }
     if (!config.text(kDataKey).empty()) {
-        return failure(concat(path, ": ", kDataKey,
-                              " would lie on the disk that it locks: hand it over by SMBIOS, fw_cfg, a medium that stays "
-                              "in the machine, or a URL"));
+        return failure(
+            concat(path, ": ", kDataKey,
+                   " would lie on the disk that it locks: hand it over by SMBIOS, fw_cfg, a medium that stays "
+                   "in the machine, or a URL"));
     }
     if (auto finished = config.finish(); !finished) {
         return with_context(path, finished.error());

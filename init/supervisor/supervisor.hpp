@@ -4,7 +4,8 @@
 // Rules
 // 1. A wanted service starts when every unit that it is ordered behind has settled: a required one must satisfy (ready,
 //    idle, done, skipped), any other must merely not be on its way.
-// 2. Starting a unit starts what it requires and wants; of those that were skipped the conditions are looked at again. A required unit that fails for good fails its waiting
+// 2. Starting a unit starts what it requires and wants; of those that were skipped the conditions are looked at again.
+// A required unit that fails for good fails its waiting
 //    dependents, each with that unit's name and reason in its status; a required unit that is merely restarting keeps
 //    them waiting.
 // 3. Stopping a unit first stops those that require it. At shutdown everything stops, each after all that were started
