@@ -132,6 +132,9 @@ Status prepare_storage(Console& console, const NodeConfig& config, bool in_conta
             return mounted;
         }
     }
+    if (in_container) {
+        close_volumes();
+    }
     if (auto made = make_directories("/var/lib/thole/units"); !made) {
         return made;
     }

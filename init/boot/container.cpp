@@ -3,7 +3,9 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include <array>
 #include <string>
+#include <utility>
 
 #include "base/text.hpp"
 #include "os/file.hpp"
@@ -19,6 +21,14 @@ constexpr ino_t kFirstPidNamespace = 0xEFFFFFFC;  // PROC_PID_INIT_INO, linux/pr
 bool runs_in_container() {
     struct stat information{};
     return ::stat("/proc/self/ns/pid", &information) == 0 && information.st_ino != kFirstPidNamespace;
+}
+
+void close_volumes() {
+    constexpr std::array kModes{std::pair{"/var", mode_t{0755}}, std::pair{"/run", mode_t{0755}},
+                                std::pair{"/tmp", mode_t{01777}}};
+    for (const auto& [path, mode] : kModes) {
+        (void)::chmod(path, mode);
+    }
 }
 
 void hide_host_uuid(Console& console, std::string_view machine_id) {

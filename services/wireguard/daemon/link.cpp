@@ -154,6 +154,18 @@ Result<std::vector<Link>> MeshLink::outside_links() {
     return outside;
 }
 
+namespace {
+
+/// The last address of an IPv4 network; none where it has no room for one (RFC 3021).
+std::optional<Address> broadcast_address(const Network& network) {
+    constexpr unsigned kLongestPrefix = 30;
+    return network.prefix > 0 && network.prefix <= kLongestPrefix
+               ? std::optional(network_address(network, network_size(network) - 1))
+               : std::nullopt;
+}
+
+}  // namespace
+
 Result<std::vector<OutsideInterface>> MeshLink::outside_interfaces() {
     const auto links = outside_links();
     if (!links) {
@@ -165,12 +177,16 @@ Result<std::vector<OutsideInterface>> MeshLink::outside_interfaces() {
     }
     std::vector<OutsideInterface> found;
     for (const Link& link : *links) {
-        OutsideInterface interface{.index = link.index, .ipv4 = std::nullopt, .ipv6 = std::nullopt};
+        OutsideInterface interface;
+        interface.index = link.index;
         for (const InterfaceAddress& one : *addresses) {
             const Address& address = one.network.address;
             auto& place = address.family == AF_INET ? interface.ipv4 : interface.ipv6;
             if (one.interface == link.index && one.is_usable && !place) {
                 place = address;
+                if (address.family == AF_INET) {
+                    interface.ipv4_broadcast = broadcast_address(one.network);
+                }
             }
         }
         found.push_back(interface);

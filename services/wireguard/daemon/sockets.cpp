@@ -126,9 +126,15 @@ void OutsideSocket::send(const Endpoint& to, Bytes content) {
     }
     for (const OutsideInterface& interface : interfaces_) {
         const auto& source = to.address.family == AF_INET ? interface.ipv4 : interface.ipv6;
-        if (source) {
-            send_from(interface, *source, to, content);
+        if (!source) {
+            continue;
         }
+        // Between containers of one bridge a broadcast to 255.255.255.255 may come from the host: what masks their way
+        // out takes that address for one outside. That of their network it leaves alone; the first to come is answered.
+        if (to.address.family == AF_INET && interface.ipv4_broadcast) {
+            send_from(interface, *source, {*interface.ipv4_broadcast, to.port}, content);
+        }
+        send_from(interface, *source, to, content);
     }
 }
 

@@ -16,7 +16,8 @@ namespace thole::mesh {
 struct OutsideInterface {
     unsigned index = 0;
     std::optional<Address> ipv4;
-    std::optional<Address> ipv6;  // of global scope
+    std::optional<Address> ipv4_broadcast;  // of its own network, such as 10.1.255.255
+    std::optional<Address> ipv6;            // of global scope
 };
 
 /// A datagram, and where it came from.
