@@ -50,6 +50,7 @@ class OutsideSocket {
 
     Fd socket_;
     std::vector<OutsideInterface> interfaces_;
+    bool to_networks_ = false;  // the last greeting by broadcast went to the interfaces' own networks
 };
 
 /// Bound to the link: what comes in has passed WireGuard, so its source address says whose key it was.
