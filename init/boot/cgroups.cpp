@@ -35,9 +35,9 @@ Status leave_hosts_namespace() {
         return {};
     }
     const std::string root(kCgroupRoot);
-    // Bound and not mounted: the kernel refuses a file system at a place where it is mounted already.
-    if (::unshare(CLONE_NEWCGROUP) != 0 ||
-        ::mount((root + own).c_str(), root.c_str(), nullptr, MS_BIND, nullptr) != 0) {
+    // In place of the host's, not over it: slurmd compares the first mount that it finds with its own cgroup.
+    if (::unshare(CLONE_NEWCGROUP) != 0 || ::umount2(root.c_str(), MNT_DETACH) != 0 ||
+        ::mount("cgroup2", root.c_str(), "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) != 0) {
         return system_error("see anything but the host's cgroups at", root);
     }
     return {};
