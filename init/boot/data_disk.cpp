@@ -121,14 +121,12 @@ Status mount_without_disk(Console& console, const std::string& target, const std
     return mount_tmpfs(target);
 }
 
-/// A disk that was mounted before.
-Status ready_to_use(Console& console, BlockDevice& device) {
-    if (!device.content.clean) {
-        if (auto checked = check(console, device); !checked) {
-            return checked;
-        }
+/// A file system at last: a new one, or the one that is there, mended where it has to be.
+Status prepare(Console& console, BlockDevice& device) {
+    if (device.content.kind != ContentKind::ours) {
+        return format(console, device);
     }
-    return {};
+    return device.content.clean ? Status() : check(console, device);
 }
 
 /// What is to be encrypted is never used without, and the other way round: who swaps the disk gains nothing.
@@ -211,9 +209,8 @@ Status mount_data_disk(Console& console, const std::string& target, const DataEn
     }
     // Before the disk is written: that notes the time.
     raise_clock(console, device.content.written);
-    const bool whole = device.content.kind == ContentKind::ours;
-    if (auto ready = whole ? ready_to_use(console, device) : format(console, device); !ready) {
-        return ready;
+    if (auto prepared = prepare(console, device); !prepared) {
+        return prepared;
     }
     if (::mount(device.path().c_str(), target.c_str(), "ext4", MS_NOATIME, nullptr) != 0) {
         return system_error("mount the data disk", device.path());

@@ -82,9 +82,6 @@ Status check_whole(const BlockDevice& device) {
 }
 
 DiskChoice choose_data_disk(const std::vector<BlockDevice>& devices) {
-    const auto kind_is = [](ContentKind kind) {
-        return [kind](const BlockDevice& device) { return device.content.kind == kind; };
-    };
     const auto ours = indexes_of(devices, [](const BlockDevice& device) {
         return device.content.kind == ContentKind::ours || device.content.kind == ContentKind::locked;
     });
@@ -93,7 +90,9 @@ DiskChoice choose_data_disk(const std::vector<BlockDevice>& devices) {
                                        "Remove those that belong to other nodes.");
         return check_size(devices, choice);
     }
-    if (const auto cut = indexes_of(devices, kind_is(ContentKind::interrupted)); !cut.empty()) {
+    const auto cut =
+        indexes_of(devices, [](const BlockDevice& device) { return device.content.kind == ContentKind::interrupted; });
+    if (!cut.empty()) {
         return choose_one(devices, cut, DiskAction::format, "were both being formatted when power was cut",
                           "Remove one of them.");
     }

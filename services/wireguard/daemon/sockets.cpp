@@ -127,10 +127,11 @@ void OutsideSocket::send(const Endpoint& to, Bytes content) {
     // Between containers of one bridge a broadcast to 255.255.255.255 may come from the host: what masks their way out
     // takes that address for one outside, and leaves alone that of their network. Nodes of several networks on one
     // segment need the other. A copy would count as a replay, so they take turns.
-    to_networks_ = to.address.family == AF_INET ? !to_networks_ : to_networks_;
+    const bool by_ipv4 = to.address.family == AF_INET;
+    to_networks_ = to_networks_ != by_ipv4;
     for (const OutsideInterface& interface : interfaces_) {
-        const auto& source = to.address.family == AF_INET ? interface.ipv4 : interface.ipv6;
-        const bool by_network = to.address.family == AF_INET && to_networks_ && interface.ipv4_broadcast;
+        const auto& source = by_ipv4 ? interface.ipv4 : interface.ipv6;
+        const bool by_network = by_ipv4 && to_networks_ && interface.ipv4_broadcast;
         if (source) {
             send_from(interface, *source, by_network ? Endpoint{*interface.ipv4_broadcast, to.port} : to, content);
         }
