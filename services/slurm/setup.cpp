@@ -14,6 +14,7 @@
 #include "control/mesh_client.hpp"
 #include "munge_key.hpp"
 #include "os/accounts.hpp"
+#include "os/cgroup.hpp"
 #include "os/file.hpp"
 #include "os/host_name.hpp"
 #include "reach.hpp"
@@ -122,6 +123,16 @@ Status make_folders() {
     return make_owned(kControllerRun, "slurm", 0755);
 }
 
+/// slurmd asks no systemd for the cgroup of its jobs where that is there already. Told to ignore systemd, it would in a
+/// container also take its own cgroup for the container's root, and hand controllers down there (SLURM 24.11,
+/// cgroup_v2.c): no process can be put into it after that, and neither a restart nor a reconfiguration of slurmd works.
+void make_scope_of_jobs() {
+    const std::string scope = concat(kCgroupRoot, "/system.slice/", host_name(), "_slurmstepd.scope");
+    if (const auto made = make_directories(scope); !made) {
+        say(concat(made.error().message, "; SLURM cannot run jobs here"));
+    }
+}
+
 Status copy_hook(std::string_view from, const std::string& name) {
     if (from.empty()) {
         return {};
@@ -143,6 +154,9 @@ Status Setup::prepare() {
         if (auto written = write_controller_files(); !written) {
             return written;
         }
+    }
+    if (has_slurm_role(config_, "compute")) {
+        make_scope_of_jobs();
     }
     if (auto written = write_accounts(); !written) {
         return written;

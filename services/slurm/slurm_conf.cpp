@@ -110,7 +110,7 @@ std::string slurmdbd_conf(std::string_view controller) {
 
 std::string_view cgroup_conf() {
     return "CgroupPlugin=cgroup/v2\n"
-           "IgnoreSystemd=yes\n"
+           "IgnoreSystemdOnFailure=yes\n"
            "EnableControllers=yes\n"
            "ConstrainCores=yes\n"
            "ConstrainRAMSpace=yes\n"

@@ -148,7 +148,7 @@ TEST_CASE("slurm.conf: configless, dynamic nodes, cgroups, the controller's addr
     CHECK(contains(conf, "PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP\n"));
     CHECK_FALSE(contains(conf, "Prolog"));
     CHECK_FALSE(contains(conf, "more.conf"));
-    CHECK(contains(cgroup_conf(), "IgnoreSystemd=yes\n"));
+    CHECK(contains(cgroup_conf(), "IgnoreSystemdOnFailure=yes\n"));
 }
 
 TEST_CASE("partitions, limits and hooks of node.ini") {

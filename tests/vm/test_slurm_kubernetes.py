@@ -59,7 +59,9 @@ def leftovers(nodes: Nodes, job: int) -> list[str]:
     """What of a job is still on the nodes."""
     found = []
     for name, member in nodes.cluster.nodes.items():
-        places = (f"/var/lib/thole/in-job/{job}", f"/sys/fs/cgroup/system.slice/slurmstepd.scope/job_{job}")
+        scope = f"/sys/fs/cgroup/system.slice/{name}_slurmstepd.scope"
+        assert member.agent.exists(scope), f"{name} has no scope of jobs"
+        places = (f"/var/lib/thole/in-job/{job}", f"{scope}/job_{job}")
         found += [f"{name}: {place}" for place in places if member.agent.exists(place)]
         if "jobs0" in member.read("/proc/net/dev"):
             found.append(f"{name}: the bridge jobs0")
