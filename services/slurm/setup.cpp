@@ -171,7 +171,7 @@ Status Setup::refresh() {
     }
     if (*changed) {
         say("the cluster's secret has changed: munged gets a new key");
-        if (auto asked = ask_pid1("restart munged"); !asked) {
+        if (auto asked = ask_pid1("restart munge"); !asked) {
             return std::unexpected(asked.error());
         }
     }

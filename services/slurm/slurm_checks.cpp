@@ -154,7 +154,7 @@ struct Check {
 
 constexpr Check kChecks[] = {
     {"munge", munge_round_trip,
-     "`thole logs slurm munged` says what is wrong; `thole restart slurm` makes the key anew"},
+     "`thole logs slurm munge` says what is wrong; `thole restart slurm` makes the key anew"},
     {"slurm clock", clocks_agree,
      "the node and the controller need the same time: node.ini's [time] on both, `thole logs time`"},
     {"slurm controller", controller_answers,
