@@ -10,6 +10,8 @@ namespace {
 constexpr milliseconds kTry{5'000};
 constexpr milliseconds kSilence{15'000};
 constexpr milliseconds kGivenWay{1'000};
+/// A keepalive: a message of data without any (WireGuard, section 5.4.6). Nobody answers it.
+constexpr std::uint64_t kKeepaliveSize = 32;
 /// Pauses between rounds over all endpoints grow with the time of the search, within these.
 constexpr milliseconds kLongestPause{300'000};
 constexpr int kPauseShare = 12;
@@ -111,9 +113,10 @@ void Paths::hurry(Instant now, milliseconds within) {
 }
 
 void Paths::note_traffic(const PathStatus& status, Instant now) {
+    const bool wants_answer = status.sent != sent_ && status.sent - sent_ != kKeepaliveSize;
     if (status.received != received_) {
         unanswered_since_ = kNever;
-    } else if (status.sent != sent_ && unanswered_since_ == kNever) {
+    } else if (wants_answer && unanswered_since_ == kNever) {
         unanswered_since_ = now;
     }
     sent_ = status.sent;

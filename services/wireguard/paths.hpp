@@ -4,8 +4,8 @@
 //   searching ── a handshake ──▶ working ── 15 s without an answer, or an endpoint that may not be ──▶ searching
 //
 // WireGuard answers data within 10 s, if only by a keepalive, so 15 s of sending into silence mean that nobody is there
-// (its own timers KEEPALIVE_TIMEOUT and REKEY_TIMEOUT add up to the same). A tunnel that nobody uses is silent, and
-// well.
+// (its own timers KEEPALIVE_TIMEOUT and REKEY_TIMEOUT add up to the same). A keepalive itself has no answer. A tunnel
+// that nobody uses is silent, and well.
 //
 // Two nodes that hear of each other try at the same time, and WireGuard has one handshake at a time with a peer: where
 // two initiations cross, each side drops its own for the other's, none is completed, and the next come five seconds

@@ -38,8 +38,8 @@ struct Scene {
         status.received += 92;
         return paths.on_status(status, forbidden, now);
     }
-    void send() {
-        status.sent += 100;
+    void send(std::uint64_t bytes = 96) {
+        status.sent += bytes;
         paths.on_status(status, forbidden, now);
     }
 };
@@ -113,6 +113,21 @@ TEST_CASE("silence: only where something was sent, and only after 15 s") {
     CHECK(scene.tick() == kLocalPlace);
     CHECK(scene.next() == kFixedPlace);
     CHECK(scene.handshake(kFixedPlace));
+}
+
+TEST_CASE("silence: this node's own keepalive, which ends an exchange, wants no answer") {
+    Scene scene;
+    scene.know({{EndpointKind::fixed, kFixedPlace}, {EndpointKind::local, kLocalPlace}});
+    scene.handshake(kLocalPlace);
+    scene.send(32);
+    scene.now = scene.now + hours(1);
+    scene.paths.on_status(scene.status, scene.forbidden, scene.now);
+    CHECK(scene.paths.working());
+    scene.send(64);  // an IPv4 packet of 20 bytes
+    scene.send(32);
+    scene.now = scene.now + seconds(15);
+    scene.paths.on_status(scene.status, scene.forbidden, scene.now);
+    CHECK_FALSE(scene.paths.working());
 }
 
 TEST_CASE("silence: an answer ends it") {
