@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import time
 from collections.abc import Callable
@@ -55,6 +56,12 @@ class Slurm:
     def node_of(self, job: int) -> str:
         """Where a job of one node runs, or ran last."""
         return self.output("/usr/bin/squeue", "--noheader", "--states=all", f"--jobs={job}", "--format=%N").strip()
+
+    def batch_host(self, job: int) -> str:
+        """Of a job's nodes the one on which its script runs, or ran."""
+        found = re.search(r"\bBatchHost=(\S+)", self.detail(job))
+        assert found, f"job {job} ran nowhere: {self.detail(job)}"
+        return found[1]
 
     def wait(self, job: int, timeout: float, wanted: set[str] | None = None) -> str:
         """Until the job is in one of these states, or, without any named, has ended."""
