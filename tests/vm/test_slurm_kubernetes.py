@@ -98,7 +98,13 @@ def test_a_cancelled_job_takes_its_cluster_down(nodes: Nodes) -> None:
     """Its containers end with it; the nodes are idle, and nothing of it is left."""
     job = submit(nodes, "sleep 3000")
     slurm = nodes.on("node1")
-    until("its cluster is up", lambda: "2 nodes are Ready" in output(nodes, job), UP)
+    slurm.wait(job, SHORT, {"RUNNING"})
+
+    def up() -> bool:
+        assert slurm.state(job) == "RUNNING", f"{slurm.detail(job)}\n{output(nodes, job)}"
+        return "2 nodes are Ready" in output(nodes, job)
+
+    until("its cluster is up", up, UP)
     slurm.output("/usr/bin/scancel", str(job))
     assert slurm.wait(job, SHORT) == "CANCELLED"
     until("nothing is left", lambda: not leftovers(nodes, job), SHORT)

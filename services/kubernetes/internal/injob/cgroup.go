@@ -11,10 +11,13 @@ import (
 	"strings"
 )
 
-const (
-	cgroups = "/sys/fs/cgroup"
-	scope   = "slurmstepd.scope"
-)
+const cgroups = "/sys/fs/cgroup"
+
+// isScope: the cgroup above SLURM's jobs. Built for several daemons on a host, as Debian's is, slurmd puts its node's
+// name in front.
+func isScope(step string) bool {
+	return step == "slurmstepd.scope" || strings.HasSuffix(step, "_slurmstepd.scope")
+}
 
 // The controllers that a node of Kubernetes uses, where the kernel has them.
 var controllers = []string{"cpu", "cpuset", "io", "memory", "pids", "hugetlb"}
@@ -24,7 +27,8 @@ var controllers = []string{"cpu", "cpuset", "io", "memory", "pids", "hugetlb"}
 func containerCgroup(text string, p plan) (string, error) {
 	for _, line := range strings.Split(text, "\n") {
 		path, found := strings.CutPrefix(line, "0::")
-		if found && strings.Contains(path, "/"+scope+"/job_") {
+		before, _, inJob := strings.Cut(path, "/job_")
+		if found && inJob && isScope(filepath.Base(before)) {
 			return filepath.Join(filepath.Dir(path), p.name()), nil
 		}
 	}
@@ -39,7 +43,7 @@ func makeCgroup(path string) error {
 	below := false
 	for _, step := range steps[:len(steps)-1] {
 		place = filepath.Join(place, step)
-		below = below || step == scope
+		below = below || isScope(step)
 		if !below {
 			continue
 		}

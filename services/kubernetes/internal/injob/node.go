@@ -187,14 +187,24 @@ func removeLeftovers() error {
 
 // runs says whether a process of the job is on this node.
 func (p plan) runs() bool {
-	events := filepath.Join(cgroups, "system.slice", scope, fmt.Sprintf("job_%d", p.Job), "cgroup.events")
-	text, err := os.ReadFile(events)
-	return err == nil && strings.Contains(string(text), "populated 1")
+	found, _ := filepath.Glob(filepath.Join(p.jobCgroups(), "cgroup.events"))
+	for _, events := range found {
+		text, err := os.ReadFile(events)
+		if err == nil && strings.Contains(string(text), "populated 1") {
+			return true
+		}
+	}
+	return false
+}
+
+// jobCgroups is a pattern for the job's own cgroup, below a scope of whichever name.
+func (p plan) jobCgroups() string {
+	return filepath.Join(cgroups, "system.slice", "*slurmstepd.scope", fmt.Sprintf("job_%d", p.Job))
 }
 
 // leftCgroup finds the cgroup that a killed job left, empty where it left none.
 func leftCgroup(p plan) string {
-	found, _ := filepath.Glob(filepath.Join(cgroups, "system.slice", scope, fmt.Sprintf("job_%d", p.Job), "*/*", p.name()))
+	found, _ := filepath.Glob(filepath.Join(p.jobCgroups(), "*/*", p.name()))
 	if len(found) == 0 {
 		return ""
 	}

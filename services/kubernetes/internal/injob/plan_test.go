@@ -54,11 +54,13 @@ func TestAPlanThatIsNoneIsRefused(t *testing.T) {
 }
 
 func TestPlaceOfTheContainersCgroup(t *testing.T) {
-	got, err := containerCgroup("0::/system.slice/slurmstepd.scope/job_7/step_0/user/task_0\n", job)
-	if err != nil || got != "/system.slice/slurmstepd.scope/job_7/step_0/user/job-7" {
-		t.Errorf("%s, %v", got, err)
+	for _, scope := range []string{"slurmstepd.scope", "node1_slurmstepd.scope"} {
+		got, err := containerCgroup("0::/system.slice/"+scope+"/job_7/step_0/user/task_0\n", job)
+		if err != nil || got != "/system.slice/"+scope+"/job_7/step_0/user/job-7" {
+			t.Errorf("%s, %v", got, err)
+		}
 	}
-	for _, text := range []string{"0::/init.scope\n", "", "1:cpu:/x\n0::/slurm\n"} {
+	for _, text := range []string{"0::/init.scope\n", "", "1:cpu:/x\n0::/slurm\n", "0::/a.scope/job_7/step_0\n"} {
 		if _, err := containerCgroup(text, job); err == nil {
 			t.Errorf("%q was taken for a job's task", text)
 		}
