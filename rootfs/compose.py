@@ -136,7 +136,7 @@ def write(composer: Composer, tree: Tree, stable: set[str], out: Path, epoch: in
         report("root", 0, 0, f"writing {archive.name}")
         with open(parts[archive], "wb") as stream:
             pack.write_tar([pack.TOP, *tree], stream, epoch)
-        pack.Erofs(composer.cache, epoch).write(tree, stable, parts[image])
+        pack.Erofs(composer.cache, epoch, composer.profile.compression).write(tree, stable, parts[image])
         facts = {"profile": composer.profile.name, "architecture": composer.profile.architecture}
         facts["packages"] = composer.unpacked.versions
         pack.write_manifest(tree, facts, image.name, parts[image], parts[manifest])

@@ -20,8 +20,7 @@ from driver.progress import report
 from rootfs.tree import DIRECTORY, FILE, LINK, Entry, Tree
 
 UUID = "7468c3a1-0000-4000-8000-000000000001"
-# Measured in rootfs/README.md.
-COMPRESSION = ("-zlz4hc,level=6", "-C65536")
+CLUSTER = "-C65536"  # bytes that are compressed together; measured in rootfs/README.md
 _FORMAT = "1"
 TOP = Entry(".", DIRECTORY, 0o755, "composer")
 _TYPES = {FILE: tarfile.REGTYPE, DIRECTORY: tarfile.DIRTYPE, LINK: tarfile.SYMTYPE}
@@ -48,13 +47,13 @@ class Erofs:
     skeleton) is added to a copy of it. Both always happen, so the result does not depend on the cache.
     """
 
-    def __init__(self, cache: Cache, epoch: int, workers: int = os.cpu_count() or 1) -> None:
+    def __init__(self, cache: Cache, epoch: int, compression: str, workers: int = os.cpu_count() or 1) -> None:
         self.cache = cache
         self.epoch = epoch
         self.workers = f"--workers={workers}"
         *loader, program = host_tools.tool("mkfs.erofs")
-        self.command = [*loader, program, "--quiet", "-d1", *COMPRESSION, "-x-1", f"-T{epoch}", "--all-time"]
-        self.command += ["-U", UUID]
+        self.command = [*loader, program, "--quiet", "-d1", f"-z{compression}", CLUSTER, "-x-1", f"-T{epoch}"]
+        self.command += ["--all-time", "-U", UUID]
         # Of the same package; asking for it by name would ask apt once more.
         self.verify = [*loader, str(Path(program).with_name("fsck.erofs")), "--extract"]
 

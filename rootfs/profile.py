@@ -11,8 +11,12 @@ from driver.errors import TholeError
 from rootfs.patterns import Patterns
 
 TRIPLETS = {"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}
+# Measured in rootfs/README.md.
+USUAL_COMPRESSION = "lz4hc,level=6"
+_ALGORITHMS = ("lz4hc", "zstd")  # that the kernel reads
 _SECTIONS = {
     "profile": {"description", "extends"},
+    "image": {"compression"},
     "services": {"names"},
     "forbidden": {"names", "allowed"},
     "concatenate": None,
@@ -78,6 +82,7 @@ class Profile:
     forbidden: list[str] = field(default_factory=list)
     allowed: list[str] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
+    compression: str = USUAL_COMPRESSION  # as mkfs.erofs -z takes it
 
     @property
     def library_directory(self) -> str:
@@ -134,6 +139,8 @@ def _section(profile: Profile, path: Path, section: str, items: dict[str, str]) 
     elif section == "libraries":
         for name, why in items.items():
             profile.packages[name] = _package(profile, path, name, {"why": why, "keep": "{lib}/*.so.*"}, True)
+    elif section == "image":
+        profile.compression = _compression(path, items["compression"])
     elif section == "services":
         profile.services += [name for name in items["names"].split() if name not in profile.services]
     elif section == "forbidden":
@@ -178,6 +185,12 @@ def _package(
         )
     drop = _expand(profile, items.get("drop", "")).split()
     return Package(name, items["why"], Patterns(keep), Patterns(drop), library)
+
+
+def _compression(path: Path, value: str) -> str:
+    if value.partition(",")[0] not in _ALGORITHMS:
+        raise TholeError(f"{path}: compression = {value}", f"use one of {', '.join(_ALGORITHMS)}, as lz4hc,level=6")
+    return value
 
 
 def _number(path: Path, name: str, value: str) -> int:

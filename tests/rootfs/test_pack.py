@@ -12,6 +12,7 @@ from driver import host_tools
 from driver.cache import Cache
 from driver.errors import TholeError
 from rootfs import deb, pack
+from rootfs.profile import USUAL_COMPRESSION
 from rootfs.tree import Tree
 
 
@@ -115,7 +116,7 @@ def test_an_image_holds_the_tree_and_is_the_same_each_time(tmp_path):
     images = []
     for workers in (1, 2):
         image = tmp_path / f"{workers}.erofs"
-        pack.Erofs(Cache(tmp_path / f"cache{workers}"), 0, workers).write(tree, stable, image)
+        pack.Erofs(Cache(tmp_path / f"cache{workers}"), 0, USUAL_COMPRESSION, workers).write(tree, stable, image)
         images.append(image.read_bytes())
     assert images[0] == images[1]
     with tarfile.open(fileobj=archive_of(tree, 0)) as archive:
@@ -144,14 +145,14 @@ def test_a_manifest_says_where_things_come_from(tmp_path):
 def test_a_full_disk_is_said_in_words(tmp_path):
     """/dev/full stands for it."""
     tree, stable = sample()
-    erofs = pack.Erofs(Cache(tmp_path / "cache"), 0, 1)
+    erofs = pack.Erofs(Cache(tmp_path / "cache"), 0, USUAL_COMPRESSION, 1)
     with pytest.raises(TholeError, match="mkfs.erofs made no /dev/full"):
         erofs._make_base(pack.with_parents(tree, stable), Path("/dev/full"))
 
 
 def test_an_image_that_does_not_read_back_is_refused(tmp_path):
     tree, stable = sample()
-    erofs = pack.Erofs(Cache(tmp_path / "cache"), 0, 1)
+    erofs = pack.Erofs(Cache(tmp_path / "cache"), 0, USUAL_COMPRESSION, 1)
     image = tmp_path / "root.erofs"
     erofs.write(tree, stable, image)
     data = bytearray(image.read_bytes())

@@ -48,6 +48,18 @@ def write(folder, name, text):
     (folder / f"{name}.ini").write_text(text)
 
 
+def test_compact_changes_the_compression_alone(checkout):
+    usual, compact = (profile.load(name, checkout / "rootfs" / "profiles") for name in ("base", "base,compact"))
+    assert (usual.compression, compact.compression) == (profile.USUAL_COMPRESSION, "zstd,level=6")
+    assert compact.packages.keys() == usual.packages.keys() and compact.services == usual.services
+
+
+def test_a_compression_that_the_kernel_does_not_read_is_refused(tmp_path):
+    write(tmp_path, "odd", "[image]\ncompression = deflate\n")
+    with pytest.raises(TholeError, match="compression = deflate"):
+        profile.load("odd", tmp_path)
+
+
 def test_extending_adds_and_overrides(tmp_path):
     write(tmp_path, "low", "[package a]\nwhy = x\nkeep = usr/bin/a\n[links]\netc/x = y\n[groups]\nroot = 0\n")
     write(

@@ -22,6 +22,7 @@ from qemu.artifacts import Artifacts, one
 from qemu.host import MIB
 from qemu.vm import VmConfig
 from rootfs import pack
+from rootfs.profile import USUAL_COMPRESSION
 
 MEMORY, CPUS = 2048 * MIB, 2
 FOR_JOBS = 1792  # MiB
@@ -34,7 +35,7 @@ SIZE_LINES = (
 )
 _NODE_INI = f"[slurm]\nrole = controller, compute\nmemory = {FOR_JOBS}\n"
 # As rootfs/pack.py packs the node's.
-_EROFS = ("--quiet", "-d1", *pack.COMPRESSION, "-T0", "--all-root")
+_EROFS = ("--quiet", "-d1", f"-z{USUAL_COMPRESSION}", pack.CLUSTER, "-T0", "--all-root")
 
 
 class Side(NamedTuple):
