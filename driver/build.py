@@ -49,7 +49,7 @@ class Tree(NamedTuple):
 
 
 # Root file systems beside that of the profile, for tests; nothing of them is made before it is asked for.
-ALSO = ("base", "slurm", "slurm-accounting", "kubernetes,slurm")
+ALSO = ("base", "slurm", "slurm-accounting", "kubernetes,slurm", "compact,kubernetes")
 
 
 def target(arch: str = "x86_64", profile: str = "kubernetes", image: bool = True) -> Tree:

@@ -26,6 +26,7 @@ _BESIDE = {
     "slurm": ("vm/slurm", "vm/slurm-cluster", "vm/slurm-shared"),
     "slurm-accounting": ("vm/slurm-accounting",),
     "kubernetes,slurm": ("vm/slurm-pods", "vm/kubernetes-slurm", "vm/slurm-kubernetes", "vm/killed"),
+    "compact,kubernetes": ("vm/compact",),
 }
 _ARCHIVES = {
     "image/oci.tar": ("vm/container",),
@@ -34,7 +35,7 @@ _ARCHIVES = {
     "image/bios.img": ("vm/uefi",),
     "image/uefi.img": ("vm/secure-boot", "vm/uefi", "vm/upgrade", "vm/upgrade-cut"),
 }
-_LONG = ("slurm-accounting", "kubernetes,slurm")  # all their tests are long
+_LONG = ("compact,kubernetes", "slurm-accounting", "kubernetes,slurm")  # all their tests are long
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -49,7 +49,7 @@ def write(folder, name, text):
 
 
 def test_compact_changes_the_compression_alone(checkout):
-    usual, compact = (profile.load(name, checkout / "rootfs" / "profiles") for name in ("base", "base,compact"))
+    usual, compact = (profile.load(name, checkout / "rootfs" / "profiles") for name in ("base", "compact"))
     assert (usual.compression, compact.compression) == (profile.USUAL_COMPRESSION, "zstd,level=6")
     assert compact.packages.keys() == usual.packages.keys() and compact.services == usual.services
 

@@ -17,7 +17,7 @@ NAMES = ["node1", "node2"]
 BOOT, UP, SHORT = 600, 2400.0, 180
 MEMORY = 2200  # of each node for jobs, MiB
 COMMON = {"slurm.controller": "node1", "slurm.memory": str(MEMORY + 100)}
-READY = "wide=$(kubectl get nodes --no-headers); echo \"$wide\"; kubectl get nodes -o jsonpath={..allocatable.memory}"
+READY = "kubectl get nodes --no-headers; kubectl get nodes -o jsonpath={..allocatable.memory}; echo"
 pytestmark = pytest.mark.long
 
 

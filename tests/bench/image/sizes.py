@@ -10,7 +10,7 @@ from bench.supervisors import Results
 from driver.host_tools import tool
 from qemu.artifacts import one
 
-PROFILES = ("base", "kubernetes", "slurm", "kubernetes,slurm")
+PROFILES = ("base", "kubernetes", "compact,kubernetes", "slurm", "kubernetes,slurm")
 _LEVEL = "-19"
 _OWNER = re.compile(r"^(\S+)(?: (\S+))?: ([\d,]+) bytes; ", re.MULTILINE)
 _EXECUTABLE = re.compile(r"^ +[\d,]+ \* /", re.MULTILINE)
