@@ -1,6 +1,7 @@
 #include "network.hpp"
 
 #include <array>
+#include <cerrno>
 #include <ctime>
 #include <string>
 #include <vector>
@@ -47,21 +48,55 @@ Result<std::string> choose_interface(const NodeConfig& config) {
     return wanted;
 }
 
+/// The name servers of a resolv.conf that somebody else wrote.
+std::vector<std::string_view> servers_in(std::string_view text) {
+    std::vector<std::string_view> servers;
+    for (const auto line : split(text, '\n')) {
+        const auto words = split_words(line);
+        if (words.size() > 1 && words[0] == "nameserver") {
+            servers.push_back(words[1]);
+        }
+    }
+    return servers;
+}
+
+/// An engine mounts its file through the link in /etc, at the very place of ours, wherever /run is a volume. It stays
+/// there; where node.ini names servers they go into it.
+Status adopt_name_servers(Console& console, const NodeConfig& config) {
+    const auto own = configured_servers(config);
+    const auto text = read_file("/etc/resolv.conf");
+    const auto servers = own.empty() ? servers_in(text ? std::string_view(*text) : std::string_view()) : own;
+    auto written = write_resolv_conf({}, servers, "");
+    if (written || written.error().code != EBUSY) {
+        return written;
+    }
+    if (own.empty()) {
+        return {};
+    }
+    if (auto done = overwrite_resolv_conf({}, servers); !done) {
+        console.line(concat("network  ", done.error().message, "; the name servers are the engine's, not network.dns"));
+    }
+    return {};
+}
+
 /// A kernel that has no dummy interfaces gives a container none: the node then has its address on no interface.
 Status configure_dummy(Console& console, Netlink& netlink, const NodeConfig& config) {
     const Network address = *parse_network(kDummyAddress);
     auto done = netlink.add_dummy(kDummy);
     if (!done && runs_in_container()) {
         console.line(concat("network  ", done.error().message, "; only processes of this container reach it"));
-        done = write_resolv_conf({}, configured_servers(config), "");
+        done = adopt_name_servers(console, config);
         return done ? write_address({.root = {}, .in_container = true}, config.text("node.name"), address.address)
                     : done;
     }
     done = done ? netlink.link_up(kDummy) : done;
     done = done ? netlink.add_address(kDummy, address) : done;
     done = done ? route_services(config, kDummy) : done;
-    done = done ? write_resolv_conf({}, configured_servers(config), "") : done;
     const NodeFiles files{.root = {}, .in_container = runs_in_container()};
+    if (done) {
+        done = files.in_container ? adopt_name_servers(console, config)
+                                  : write_resolv_conf(files, configured_servers(config), "");
+    }
     return done ? write_address(files, config.text("node.name"), address.address) : done;
 }
 
@@ -85,18 +120,6 @@ Status prepare_dhcp(const NodeConfig& config, const std::string& interface) {
     return replace_file(NodeFiles().dhcp(), concat("INTERFACE=", interface, "\n"), 0644);
 }
 
-/// The name servers of a resolv.conf that somebody else wrote.
-std::vector<std::string_view> servers_in(std::string_view text) {
-    std::vector<std::string_view> servers;
-    for (const auto line : split(text, '\n')) {
-        const auto words = split_words(line);
-        if (words.size() > 1 && words[0] == "nameserver") {
-            servers.push_back(words[1]);
-        }
-    }
-    return servers;
-}
-
 /// A container's first address, IPv4 before IPv6.
 Status adopt_container_network(Console& console, Netlink& netlink, const NodeConfig& config) {
     const auto addresses = netlink.addresses();
@@ -113,11 +136,8 @@ Status adopt_container_network(Console& console, Netlink& netlink, const NodeCon
         console.line(concat("network  this container has no network: the node has ", kDummyAddress, " on ", kDummy));
         return configure_dummy(console, netlink, config);
     }
-    const auto text = read_file("/etc/resolv.conf");
-    const auto own = configured_servers(config);
-    const auto servers = own.empty() ? servers_in(text ? std::string_view(*text) : std::string_view()) : own;
-    if (auto written = write_resolv_conf({}, servers, ""); !written) {
-        return written;
+    if (auto adopted = adopt_name_servers(console, config); !adopted) {
+        return adopted;
     }
     return write_address({.root = {}, .in_container = true}, config.text("node.name"), chosen->network.address);
 }

@@ -95,4 +95,9 @@ Status write_resolv_conf(const NodeFiles& files, std::span<const std::string_vie
     return replace_file(files.resolv_conf(), resolv_text(servers, search), 0644);
 }
 
+Status overwrite_resolv_conf(const NodeFiles& files, std::span<const std::string_view> servers) {
+    const auto fd = open_file(files.resolv_conf(), O_WRONLY | O_TRUNC);
+    return fd ? write_all(fd->get(), resolv_text(servers, ""), files.resolv_conf()) : std::unexpected(fd.error());
+}
+
 }  // namespace thole

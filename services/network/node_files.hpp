@@ -43,4 +43,7 @@ std::string_view mesh_names_in(std::string_view hosts);
 
 Status write_resolv_conf(const NodeFiles& files, std::span<const std::string_view> servers, std::string_view search);
 
+/// Into the file that is there, which may be a mount point and so cannot be replaced.
+Status overwrite_resolv_conf(const NodeFiles& files, std::span<const std::string_view> servers);
+
 }  // namespace thole

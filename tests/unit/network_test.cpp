@@ -83,6 +83,17 @@ TEST_CASE("a lease becomes files") {
     CHECK(contains(read_file(files.resolv_conf()).value_or(""), "nameserver 9.9.9.9\n"));
 }
 
+TEST_CASE("a resolv.conf that is mounted is written into, and what was in it is gone") {
+    const TemporaryFolder folder;
+    REQUIRE(make_directories(folder.path() + "/run/thole"));
+    const NodeFiles files{folder.path()};
+    const std::vector<std::string_view> servers{"9.9.9.9"};
+    CHECK_FALSE(overwrite_resolv_conf(files, servers));  // it makes none
+    REQUIRE(replace_file(files.resolv_conf(), "nameserver 10.96.0.10\nsearch a.example b.example\n", 0644));
+    REQUIRE(overwrite_resolv_conf(files, servers));
+    CHECK(read_file(files.resolv_conf()).value_or("") == "nameserver 9.9.9.9\n");
+}
+
 TEST_CASE("resolv.conf has at most three servers and none that is loopback") {
     const std::vector<std::string_view> servers{"127.0.0.53", "1.1.1.1", "::1", "2.2.2.2", "3.3.3.3", "4.4.4.4"};
     CHECK(resolv_text(servers, "") == "nameserver 1.1.1.1\nnameserver 2.2.2.2\nnameserver 3.3.3.3\n");
