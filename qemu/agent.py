@@ -113,9 +113,12 @@ class Agent:
         timeout: float = 60,
         stdin: bytes | None = None,
         environment: Sequence[str] = (),
+        capture: bool = True,
     ) -> Completed:
-        """Run a program in the guest (a path, or a name on the agent's PATH; no shell) and wait for it."""
-        arguments: dict[str, Any] = {"path": argv[0], "arg": list(argv[1:]), "capture-output": True}
+        """Run a program in the guest (a path, or a name on the agent's PATH; no shell) and wait for it. Not to capture its
+        output is for one that leaves others behind: the agent waits for all who hold the pipes.
+        """
+        arguments: dict[str, Any] = {"path": argv[0], "arg": list(argv[1:]), "capture-output": capture}
         if stdin is not None:
             arguments["input-data"] = base64.b64encode(stdin).decode()
         if environment:

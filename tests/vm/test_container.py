@@ -121,7 +121,8 @@ def start_without_kernel_log(outer: Node) -> None:
         ("/usr/bin/ctr", "-n", "k8s.io", "images", "mount", "--rw", IMAGE, f"{BUNDLE}/rootfs"), SHORT
     )
     outer.agent.write_file(f"{BUNDLE}/config.json", json.dumps(bundle()).encode())
-    outer.agent.check_output((RUNC, "run", "--detach", "--bundle", BUNDLE, "nolog"), SHORT)
+    started = outer.agent.execute((RUNC, "run", "--detach", "--bundle", BUNDLE, "nolog"), SHORT, capture=False)
+    assert started.status == 0, f"runc ends with {started.status}"
 
 
 def make_folders(outer: Node) -> None:

@@ -16,13 +16,15 @@ const (
 	runc = "/usr/sbin/runc"
 	// SLURM kills half a minute after it has asked (KillWait).
 	patience = 20 * time.Second
+	// From a job to its tasks, all of whose processes get it; SLURM's own requests are SIGTERM.
+	endRequest = syscall.SIGUSR1
 )
 
 // InsideMain is the child of a node's task: the first process of a PID namespace, in namespaces of its own for mounts
 // and the network. It runs the container until this ends, or until it is asked to end it.
 func InsideMain(job plan) error {
 	asked := make(chan os.Signal, 1)
-	signal.Notify(asked, syscall.SIGTERM, syscall.SIGINT)
+	signal.Notify(asked, syscall.SIGTERM, syscall.SIGINT, endRequest)
 	if err := waitForNetwork(); err != nil {
 		return err
 	}

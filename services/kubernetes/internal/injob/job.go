@@ -194,9 +194,10 @@ func countReady(nodes []core.Node) int {
 	return count
 }
 
-// end has srun tell the tasks to end, and waits until they have cleaned up.
+// end has srun tell the tasks to end, and waits until they have cleaned up. srun passes endRequest on; asked by SIGTERM it
+// has its tasks killed at once (srun(1), "Signals and Escape Sequences").
 func (t *tasks) end() error {
-	_ = t.command.Process.Signal(syscall.SIGTERM)
+	_ = t.command.Process.Signal(endRequest)
 	select {
 	case <-t.ended:
 		return nil // srun says of tasks that were told to end that they were terminated

@@ -22,7 +22,7 @@ func NodeMain() error {
 		return err
 	}
 	asked := make(chan os.Signal, 1)
-	signal.Notify(asked, syscall.SIGTERM, syscall.SIGINT)
+	signal.Notify(asked, syscall.SIGTERM, syscall.SIGINT, endRequest)
 	// The child is killed when the thread that started it ends (prctl(2), PR_SET_PDEATHSIG): this one lasts.
 	runtime.LockOSThread()
 	if err := removeLeftovers(); err != nil {
