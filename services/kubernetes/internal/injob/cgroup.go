@@ -11,12 +11,16 @@ import (
 	"strings"
 )
 
-const cgroups = "/sys/fs/cgroup"
+const (
+	cgroups = "/sys/fs/cgroup"
+	// A pattern for the cgroup above SLURM's jobs: built for several daemons on a host, as Debian's is, slurmd puts its
+	// node's name in front.
+	scope = "*slurmstepd.scope"
+)
 
-// isScope: the cgroup above SLURM's jobs. Built for several daemons on a host, as Debian's is, slurmd puts its node's
-// name in front.
 func isScope(step string) bool {
-	return step == "slurmstepd.scope" || strings.HasSuffix(step, "_slurmstepd.scope")
+	matched, _ := filepath.Match(scope, step)
+	return matched
 }
 
 // The controllers that a node of Kubernetes uses, where the kernel has them.

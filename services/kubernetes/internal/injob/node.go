@@ -197,9 +197,9 @@ func (p plan) runs() bool {
 	return false
 }
 
-// jobCgroups is a pattern for the job's own cgroup, below a scope of whichever name.
+// jobCgroups is a pattern for the job's own cgroup.
 func (p plan) jobCgroups() string {
-	return filepath.Join(cgroups, "system.slice", "*slurmstepd.scope", fmt.Sprintf("job_%d", p.Job))
+	return filepath.Join(cgroups, "system.slice", scope, fmt.Sprintf("job_%d", p.Job))
 }
 
 // leftCgroup finds the cgroup that a killed job left, empty where it left none.
