@@ -25,6 +25,12 @@ std::string parent_of(const std::string& path) {
     return slash == 0 ? "/" : path.substr(0, slash);
 }
 
+/// Takes an unfinished file away again; the reason why it is one.
+Status discard(const std::string& path, Status reason) {
+    ::unlink(path.c_str());
+    return reason;
+}
+
 }  // namespace
 
 Result<Fd> open_file(const std::string& path, int flags, mode_t mode) {
@@ -97,14 +103,13 @@ Status replace_file(const std::string& path, std::string_view content, mode_t mo
         return std::unexpected(fd.error());
     }
     if (auto written = write_all(fd->get(), content, temporary); !written) {
-        ::unlink(temporary.c_str());
-        return written;
+        return discard(temporary, written);
     }
     if (::fchmod(fd->get(), mode) != 0 || ::fsync(fd->get()) != 0) {
-        return system_error("save", temporary);
+        return discard(temporary, system_error("save", temporary));
     }
     if (::rename(temporary.c_str(), path.c_str()) != 0) {
-        return system_error("rename to", path);
+        return discard(temporary, system_error("rename to", path));
     }
     auto directory = open_file(parent_of(path), O_RDONLY | O_DIRECTORY);
     if (!directory) {

@@ -5,8 +5,10 @@
 #include <vector>
 
 #include "base/listen_address.hpp"
+#include "os/file.hpp"
 #include "os/notify.hpp"
 #include "os/spawn_plan.hpp"
+#include "temporary_folder.hpp"
 
 using namespace thole;
 
@@ -44,6 +46,15 @@ TEST_CASE("probe: addresses are numeric and whole") {
     CHECK(!parse_internet_address("127.0.0.1:0"));
     CHECK(!parse_internet_address("127.0.0.1"));
     CHECK(!unix_address(std::string(200, 'x')));
+}
+
+TEST_CASE("file: one that cannot take its place leaves nothing behind") {
+    const TemporaryFolder folder;
+    const std::string place = folder.path() + "/place";
+    REQUIRE(make_directories(place + "/taken"));
+    CHECK_FALSE(replace_file(place, "x", 0644));
+    CHECK(path_exists(place + "/taken"));
+    CHECK_FALSE(path_exists(place + ".new"));
 }
 
 TEST_CASE("spawn: the environment is put into arguments") {
