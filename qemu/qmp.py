@@ -28,13 +28,21 @@ class Qmp:
     @classmethod
     def connect(cls, path: Path, alive: Callable[[], bool], timeout: float = 30) -> Qmp:
         """Connect and leave the negotiation mode."""
-        channel = Channel.connect("QMP", path, timeout, alive)
-        qmp = cls(channel)
-        greeting = channel.receive(timeout)
-        if "QMP" not in greeting:
-            raise QmpError(f"{path} is no QEMU monitor: it greets with {greeting}")
-        qmp.execute("qmp_capabilities")
+        qmp = cls(Channel.connect("QMP", path, timeout, alive))
+        qmp.negotiate(timeout)
         return qmp
+
+    def negotiate(self, timeout: float = 30) -> None:
+        """Wait for QEMU's greeting and leave the negotiation mode.
+
+        QEMU's threads may send the event of the machine's start to a new connection before they greet it.
+        """
+        limit = time.monotonic() + timeout
+        while "QMP" not in (message := self._channel.receive(max(limit - time.monotonic(), 0))):
+            if "event" not in message:
+                raise QmpError(f"the socket is no QEMU monitor: it greets with {message}")
+            self._events.append(message)
+        self.execute("qmp_capabilities")
 
     def execute(self, command: str, timeout: float = 30, **arguments: Any) -> Any:
         """Run one command and give its return value; events that come meanwhile are kept."""

@@ -132,6 +132,19 @@ def test_the_monitor_keeps_events_for_later(pair: tuple[Channel, socket.socket])
         qmp.wait_event("SHUTDOWN", timeout=0.05)
 
 
+def test_an_event_may_come_before_the_monitors_greeting(pair: tuple[Channel, socket.socket]) -> None:
+    pair[1].sendall(b'{"event": "RESUME"}\n{"QMP": {}}\n{"return": {}}\n')
+    qmp = Qmp(pair[0])
+    qmp.negotiate(1)
+    assert qmp.wait_event("RESUME", timeout=1) == {"event": "RESUME"}
+
+
+def test_what_is_no_monitor_is_refused(pair: tuple[Channel, socket.socket]) -> None:
+    pair[1].sendall(b'{"return": {}}\n')
+    with pytest.raises(QmpError, match="no QEMU monitor"):
+        Qmp(pair[0]).negotiate(1)
+
+
 def test_the_monitors_refusal_is_an_error(pair: tuple[Channel, socket.socket]) -> None:
     answering(pair[1], lambda _: b'{"error": {"desc": "unknown command"}}\n')
     with pytest.raises(QmpError, match="refused dance: unknown command"):
