@@ -14,10 +14,11 @@ from vm.cut_disk import program
 from vm.tools import throwaway
 
 from qemu.artifacts import Artifacts
+from qemu.checks.survival import until
 from qemu.node import Node
 from qemu.vm import GIB, Vm
 
-READY = 900.0
+READY, CERTIFICATE = 900.0, 300.0
 CANARY = "a-canary-that-nobody-else-writes"
 # Those of TLS 1.2 that agree on a new key for each connection and seal what they send; 1.3 has no others.
 STRONG = {
@@ -37,12 +38,13 @@ pytestmark = pytest.mark.long
 def node(
     artifacts: Artifacts, tmp_path_factory: pytest.TempPathFactory, watched_by_module: list[Vm]
 ) -> Iterator[Node]:
-    """One node that is Ready."""
+    """One node that is Ready, with every unit up."""
     folder: Path = tmp_path_factory.mktemp("cis")
     vm = Vm(throwaway(artifacts, folder / "vm", name="cis", memory=3 * GIB, deadline=2400))
     watched_by_module.append(vm)
     node = Node(vm.start())
     node.wait_ready(READY)
+    node.wait_running(READY)
     yield node
     if vm.alive():
         node.poweroff(60)
@@ -51,10 +53,15 @@ def node(
 
 @pytest.fixture(scope="module")
 def kubelet(node: Node) -> dict[str, Any]:
-    """The configuration that the kubelet itself says it has."""
-    done = node.run_kubectl("get", "--raw", f"/api/v1/nodes/{node.name}/proxy/configz", timeout=60)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)["kubeletconfig"]
+    """The configuration that the kubelet itself says it has; it answers when its serving certificate is approved."""
+    said: dict[str, Any] = {}
+
+    def asked() -> bool:
+        said.update(json.loads(node.kubectl("get", "--raw", f"/api/v1/nodes/{node.name}/proxy/configz", timeout=60)))
+        return True
+
+    until("the kubelet shows its configuration", asked, CERTIFICATE)
+    return said["kubeletconfig"]
 
 
 def test_anonymous_requests_are_refused(kubelet: dict[str, Any]) -> None:
