@@ -1,6 +1,5 @@
 #include "boot/program.hpp"
 
-#include <fcntl.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -10,8 +9,8 @@
 #include <utility>
 
 #include "base/text.hpp"
-#include "os/fd.hpp"
 #include "os/file.hpp"
+#include "os/pipe.hpp"
 
 namespace thole {
 
@@ -58,43 +57,30 @@ int wait_for(pid_t pid) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-struct Pipe {
-    Fd output;
-    Fd input;
-};
-
-Result<Pipe> open_pipe() {
-    std::array<int, 2> ends{};
-    if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
-        return system_error("make", "a pipe");
-    }
-    return Pipe{Fd(ends[0]), Fd(ends[1])};
-}
-
 /// The end to read from of a pipe that holds all of `text`: a pipe takes so little at once without a reader (pipe(7)).
 Result<Fd> filled_pipe(std::string_view text) {
-    auto made = open_pipe();
+    auto made = make_pipe("what a program reads");
     if (!made) {
         return std::unexpected(made.error());
     }
-    if (auto written = write_all(made->input.get(), text, "a pipe"); !written) {
+    if (auto written = write_all(made->writer.get(), text, "a pipe"); !written) {
         return std::unexpected(written.error());
     }
-    return std::move(made->output);
+    return std::move(made->reader);
 }
 
 }  // namespace
 
 Result<ProgramResult> run_program(const std::vector<std::string>& arguments, std::string_view input) {
     const auto said = filled_pipe(input);
-    auto answer = open_pipe();
+    auto answer = make_pipe("what a program says");
     if (!said || !answer) {
         return with_context(concat("start ", arguments[0]), said ? answer.error() : said.error());
     }
     Actions actions;
     ::posix_spawn_file_actions_adddup2(actions.get(), said->get(), STDIN_FILENO);
-    ::posix_spawn_file_actions_adddup2(actions.get(), answer->input.get(), STDOUT_FILENO);
-    ::posix_spawn_file_actions_adddup2(actions.get(), answer->input.get(), STDERR_FILENO);
+    ::posix_spawn_file_actions_adddup2(actions.get(), answer->writer.get(), STDOUT_FILENO);
+    ::posix_spawn_file_actions_adddup2(actions.get(), answer->writer.get(), STDERR_FILENO);
     std::vector<char*> words;
     for (const std::string& argument : arguments) {
         words.push_back(const_cast<char*>(argument.c_str()));
@@ -107,9 +93,9 @@ Result<ProgramResult> run_program(const std::vector<std::string>& arguments, std
     if (code != 0) {
         return system_error("start", arguments[0], code);
     }
-    answer->input.reset();
+    answer->writer.reset();
     ProgramResult result;
-    result.output = drain(answer->output.get());
+    result.output = drain(answer->reader.get());
     result.status = wait_for(pid);
     return result;
 }

@@ -1,4 +1,3 @@
-#include <fcntl.h>
 #include <poll.h>
 #include <sys/reboot.h>
 #include <unistd.h>
@@ -10,6 +9,7 @@
 #include "control/commands.hpp"
 #include "control/power.hpp"
 #include "os/file.hpp"
+#include "os/pipe.hpp"
 
 namespace thole {
 
@@ -34,19 +34,17 @@ const Action& row_of(PowerAction action) { return kActions[static_cast<std::size
 
 /// sync(2) in a child: a disk that has gone away would hold it for ever, and the machine must go down all the same.
 void sync_for_a_while() {
-    int ends[2];
-    if (::pipe2(ends, O_CLOEXEC) != 0) {
+    auto pipe = make_pipe("sync");
+    if (!pipe) {
         return;
     }
-    const Fd here(ends[0]);
-    Fd there(ends[1]);
     const pid_t child = ::fork();
     if (child == 0) {
         ::sync();
         ::_exit(0);
     }
-    there.reset();
-    pollfd end{here.get(), POLLIN, 0};  // the child's end closes when it is done
+    pipe->writer.reset();
+    pollfd end{pipe->reader.get(), POLLIN, 0};  // the child's end closes when it is done
     if (child > 0) {
         (void)::poll(&end, 1, kSyncMilliseconds);
     }

@@ -4,13 +4,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
-
 #include "daemon/service_host.hpp"
 #include "os/accounts.hpp"
 #include "os/file.hpp"
 #include "os/listener.hpp"
 #include "os/notify.hpp"
+#include "os/pipe.hpp"
 
 namespace thole {
 
@@ -182,19 +181,18 @@ Status ServiceHost::prepare_readiness(UnitIndex index, SpawnPlan& plan, Fd& writ
         return prepare_notify(index, plan);
     }
     if (unit.readiness == Readiness::fd) {
-        std::array<int, 2> ends{};
-        if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
-            return system_error("make a readiness pipe for", unit.name);
+        auto pipe = make_pipe(concat("the readiness of ", unit.name));
+        if (!pipe) {
+            return std::unexpected(pipe.error());
         }
-        write_end = Fd(ends[1]);
+        write_end = std::move(pipe->writer);
         const int first_free = 3 + static_cast<int>(plan.passed.size());
         const auto asked = parse_integer(target, first_free, kHighestPassed);
         if (!target.empty() && !asked) {
-            ::close(ends[0]);
             return with_context("readiness-target", asked.error());
         }
         plan.passed.push_back({write_end.get(), target.empty() ? first_free : static_cast<int>(*asked)});
-        return watch(index, WatchKind::readiness, Fd(ends[0]), EPOLLIN);
+        return watch(index, WatchKind::readiness, std::move(pipe->reader), EPOLLIN);
     }
     auto asking = std::make_unique<Asking>();
     if (unit.readiness == Readiness::tcp || unit.readiness == Readiness::unix_socket) {

@@ -14,6 +14,7 @@
 #include <cstring>
 
 #include "base/text.hpp"
+#include "os/pipe.hpp"
 
 namespace thole {
 
@@ -81,14 +82,14 @@ Status LogChannel::add(std::string name, std::int64_t size, int count) {
         }
         return {};
     }
-    std::array<int, 2> ends{};
-    if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
-        return system_error("make a log pipe for", name);
+    auto made = make_pipe(concat("the log of ", name));
+    if (!made) {
+        return std::unexpected(made.error());
     }
     auto pipe = std::make_unique<LogPipe>();
-    pipe->read_end = Fd(ends[0]);
-    pipe->write_end = Fd(ends[1]);
-    stop_waiting(ends[0]);  // the logger's end; the services' end waits
+    pipe->read_end = std::move(made->reader);
+    pipe->write_end = std::move(made->writer);
+    stop_waiting(pipe->read_end.get());  // the logger's end; the services' end waits
     std::erase(removed_, name);
     pipe->name = std::move(name);
     pipe->size = size;

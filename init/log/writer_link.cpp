@@ -13,6 +13,7 @@
 #include <cerrno>
 
 #include "log/log_writer.hpp"
+#include "os/pipe.hpp"
 
 namespace thole {
 
@@ -63,13 +64,13 @@ Status WriterLink::start() {
 void WriterLink::start_writer() {
     again_.reset();
     started_ = now();
-    std::array<int, 2> ends{};
-    if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
+    auto pipe = make_pipe("the log's writer");
+    if (!pipe) {
         again_ = started_ + kShortLife;
         return;
     }
-    alive_ = Fd(ends[0]);
-    const Fd theirs(ends[1]);
+    alive_ = std::move(pipe->reader);
+    const Fd theirs = std::move(pipe->writer);
     const pid_t pid = ::fork();
     if (pid == 0) {
         become_writer(places_, other_end_.get(), theirs.get());

@@ -1,6 +1,5 @@
 #include "os/notify_sender.hpp"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -13,6 +12,7 @@
 #include <string>
 
 #include "os/fd.hpp"
+#include "os/pipe.hpp"
 
 namespace thole {
 
@@ -22,12 +22,10 @@ namespace {
 /// takes no word of a process that has gone, because it cannot see any more whose it was.
 void wait_until_read(int socket, const sockaddr_un& address, socklen_t length) {
     constexpr int kLongest = 5000;
-    std::array<int, 2> ends{};
-    if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
+    auto pipe = make_pipe("a barrier");
+    if (!pipe) {
         return;
     }
-    const Fd kept(ends[0]);
-    Fd sent(ends[1]);
     std::string text = "BARRIER=1";
     iovec part{text.data(), text.size()};
     alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
@@ -43,11 +41,11 @@ void wait_until_read(int socket, const sockaddr_un& address, socklen_t length) {
     rights->cmsg_level = SOL_SOCKET;
     rights->cmsg_type = SCM_RIGHTS;
     rights->cmsg_len = CMSG_LEN(sizeof(int));
-    const int fd = sent.get();
+    const int fd = pipe->writer.get();
     std::memcpy(CMSG_DATA(rights), &fd, sizeof fd);
     if (::sendmsg(socket, &message, MSG_NOSIGNAL) > 0) {
-        sent.reset();
-        pollfd closed{kept.get(), 0, 0};
+        pipe->writer.reset();
+        pollfd closed{pipe->reader.get(), 0, 0};
         ::poll(&closed, 1, kLongest);
     }
 }

@@ -15,6 +15,7 @@
 #include "base/text.hpp"
 #include "control/protocol.hpp"
 #include "os/file.hpp"
+#include "os/pipe.hpp"
 #include "os/process.hpp"
 #include "wires.hpp"
 
@@ -51,19 +52,6 @@ struct Running {
     std::array<Fd, 2> streams;  // standard output, standard error
 };
 
-struct Pipe {
-    Fd reader;
-    Fd writer;
-};
-
-Result<Pipe> make_pipe() {
-    std::array<int, 2> ends{};
-    if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
-        return system_error("make a pipe for", "the command");
-    }
-    return Pipe{Fd(ends[0]), Fd(ends[1])};
-}
-
 /// In a group of its own, so that all of it can be killed.
 Result<pid_t> spawn(const std::string& program, const Request& request, int output, int errors) {
     std::vector<char*> words{const_cast<char*>("thole")};
@@ -92,8 +80,8 @@ Result<pid_t> spawn(const std::string& program, const Request& request, int outp
 }
 
 Result<Running> start(const std::string& program, const Request& request) {
-    auto output = make_pipe();
-    auto errors = make_pipe();
+    auto output = make_pipe("the command");
+    auto errors = make_pipe("the command");
     if (!output || !errors) {
         return std::unexpected(output ? errors.error() : output.error());
     }

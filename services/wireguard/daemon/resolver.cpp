@@ -1,6 +1,5 @@
 #include "resolver.hpp"
 
-#include <fcntl.h>
 #include <netdb.h>
 #include <sys/epoll.h>
 #include <sys/wait.h>
@@ -14,6 +13,7 @@
 
 #include "base/text.hpp"
 #include "os/file.hpp"
+#include "os/pipe.hpp"
 
 namespace thole::mesh {
 
@@ -101,14 +101,13 @@ void Resolver::start() {
             append(numbers, index, " ", places_[index].host, "\n");
         }
     }
-    std::array<int, 2> ends{};
-    const bool search = has_names() && ::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) == 0;
-    if (!search) {
+    auto pipe = make_pipe("the search for names");
+    if (!has_names() || !pipe) {
         on_resolved_(parse_resolved(numbers, places_));
         return;
     }
-    answer_ = Fd(ends[0]);
-    const Fd out(ends[1]);
+    answer_ = std::move(pipe->reader);
+    const Fd out = std::move(pipe->writer);
     child_ = ::fork();
     if (child_ == 0) {
         look_up_all(places_, out.get());
